@@ -1,0 +1,44 @@
+# The two commands that matter: `make results` (the laptop study) and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config/config.yaml
+BIN := .venv/bin
+
+.PHONY: help setup results report test lint lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+.venv/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "farfield's lock is for Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) --version); name another: make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+setup: .venv/.installed ## .venv, installed from the lock
+
+results: setup ## the study: its tables and figures (CONFIG=config/test.yaml for the tiny one)
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+report: setup ## results/{study}/report.zip, for a browser
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) report
+
+test: setup ## pytest
+	$(BIN)/python -m pytest
+
+lint: setup ## ruff, snakefmt and snakemake's own linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile config/test.yaml
+
+# What torch needs for CUDA is left to torch's own wheel: a CPU build must not pull gigabytes.
+lock: ## requirements.txt anew from pyproject.toml (needs uv)
+	echo 'torch==2.13.0' | uv pip compile pyproject.toml --constraints - --all-extras --universal --fork-strategy fewest \
+	  --python-version 3.11 --no-header --no-annotate | grep -v -E "^(nvidia-|cuda-|triton|pip==)|python_full_version >= '3.14'" \
+	  | sed -e "s/ ; python_full_version < '3.14'//" > requirements.txt
+	echo '-e .' >> requirements.txt
+
+clean: ## every result (not .venv)
+	rm -rf results .snakemake

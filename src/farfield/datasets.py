@@ -1,0 +1,85 @@
+"""Sets of crystals as datasets: objects with their patterns, and a report on their symmetries."""
+
+import torch
+import xarray as xr
+
+from farfield import symmetry
+from farfield.diffraction import measure
+from farfield.shapes import Objects
+
+SMALL_DC = 0.1
+"""|F(1,1)| / max |F| under which a canonical global phase is called ill-conditioned."""
+
+NEAR_REAL = 0.05
+"""|Im Ω(1,2)| under which the choice of the flip is called ill-conditioned."""
+
+
+def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:
+    """Put objects and their noise-free patterns into a dataset.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex64, shape (samples, N, N)
+    oversampling : int
+
+    Returns
+    -------
+    xarray.Dataset
+        ``object`` (sample, y, x) and ``intensity`` (sample, ky, kx).
+    """
+    return xr.Dataset(
+        {
+            "object": (
+                ("sample", "y", "x"),
+                objects.numpy(),
+                {"units": "1", "long_name": "complex object", "origin": "pixel N // 2"},
+            ),
+            "intensity": (
+                ("sample", "ky", "kx"),
+                measure(objects, oversampling).numpy(),
+                {"units": "1", "long_name": "far-field intensity |F|²", "origin": "DC at pixel M // 2"},
+            ),
+        }
+    )
+
+
+def break_set(dataset: xr.Dataset, oversampling: int) -> xr.Dataset:
+    """Break the symmetries of every object in a dataset; the patterns are the same and are kept.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Of `from_objects`.
+    oversampling : int
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    broken = symmetry.break_symmetries(torch.from_numpy(dataset.object.values), oversampling)
+    return dataset.load().assign(object=dataset.object.copy(data=broken.numpy()))
+
+
+def conditioning_row(name: str, objects: Objects, oversampling: int) -> dict[str, str | int]:
+    """Count how many objects of a set were flipped, and how many of its decisions are ill-conditioned.
+
+    Parameters
+    ----------
+    name : str
+    objects : torch.Tensor, complex, shape (samples, N, N)
+        Unbroken.
+    oversampling : int
+
+    Returns
+    -------
+    dict
+        ``set``, ``samples``, ``flipped``, ``small_dc`` and ``near_real``.
+    """
+    found = symmetry.conditioning(objects, oversampling)
+    return {
+        "set": name,
+        "samples": len(objects),
+        "flipped": int(found.flipped.sum()),
+        "small_dc": int((found.dc < SMALL_DC).sum()),
+        "near_real": int((found.first < NEAR_REAL).sum()),
+    }

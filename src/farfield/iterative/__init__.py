@@ -1,0 +1,11 @@
+"""Iterative phase retrieval: projections, shrinkwrap, recipes, and batched reconstruction from random starts.
+
+Arrays are in unshifted FFT order inside this package, so that no iteration shifts anything.
+"""
+
+from farfield.iterative.projections import ALGORITHMS
+from farfield.iterative.recipe import RecipeError, parse
+from farfield.iterative.reconstruct import Reconstruction, reconstruct
+from farfield.iterative.shrinkwrap import Shrinkwrap
+
+__all__ = ["ALGORITHMS", "RecipeError", "Reconstruction", "Shrinkwrap", "parse", "reconstruct"]

@@ -1,0 +1,32 @@
+"""What every job of a workflow needs: a log file, and an end in one clear sentence."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from farfield.store import StoreError
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[None]:
+    """Log to a file, and end a job that fails for a known reason with its message instead of a traceback.
+
+    Parameters
+    ----------
+    log : str or Path
+        Gets one line a message, warnings included; on a failure the reason.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", filename=log, filemode="a"
+    )
+    logging.captureWarnings(True)
+    try:
+        yield
+    except (ValueError, ArithmeticError, StoreError) as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(f"error: {error}")
+    except Exception:
+        logging.getLogger(__name__).exception("unexpected")
+        raise

@@ -1,0 +1,241 @@
+"""Which symmetric copy of an estimate resembles its reference most: over every translation, fast and exactly.
+
+Correlations come from transforms of the frame's own length, where translations that push content out of the frame
+wrap onto others. Cauchy-Schwarz proves for most samples that none of those does better; the rest is searched by
+transforms that are long enough for all.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from scipy.fft import next_fast_len
+
+from farfield.shapes import Estimates, Objects, check_objects
+
+CLOSE = 0.1
+"""Relative squared error below which float32 correlations are too coarse (their square is good to 5e-7)."""
+
+CHUNK = 32
+"""Samples matched at a time: few enough for a core's cache, many enough to hide the calls."""
+
+
+def box(filled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First true entry along the last axis, and how far the last one is from it; 0 and 0 for none."""
+    filled = filled.to(torch.uint8)
+    first = filled.argmax(-1)
+    return first, (filled.shape[-1] - filled.flip(-1).argmax(-1) - first) * filled.amax(-1)
+
+
+def _crop(objects: torch.Tensor, start: torch.Tensor, side: int) -> torch.Tensor:
+    """Square windows of (batch, rows, columns), as `_window` but through one strided copy."""
+    margin = int((-start).amax().clamp_min(0))
+    over = int((start + side - torch.tensor(objects.shape[-2:], device=start.device)).amax().clamp_min(0))
+    windows = F.pad(objects, (margin, over, margin, over)).unfold(-2, side, 1).unfold(-2, side, 1)
+    return windows[torch.arange(len(objects), device=start.device), start[:, 0] + margin, start[:, 1] + margin]
+
+
+class Match(NamedTuple):
+    """The symmetric copy of an estimate that resembles its reference most, for each sample.
+
+    Attributes
+    ----------
+    flipped : torch.Tensor, bool, shape (batch,)
+        Whether the estimate is conjugate-flipped first.
+    shift : torch.Tensor, int64, shape (batch, 2)
+        Pixel (row, column) of the (flipped) estimate that lands on the reference's pixel (0, 0).
+    overlap : torch.Tensor, complex128, shape (batch,)
+        ⟨copy, reference⟩, whose angle is the estimate's global phase error.
+    energy : torch.Tensor, float64, shape (2, batch)
+        ‖reference‖² and ‖estimate‖².
+    """
+
+    flipped: torch.Tensor
+    shift: torch.Tensor
+    overlap: torch.Tensor
+    energy: torch.Tensor
+
+
+class _Lines(NamedTuple):
+    """Energy by line of (batch, side, side) objects, rows then columns, and where their content lies."""
+
+    reference: torch.Tensor  # (2, batch, side)
+    estimate: torch.Tensor  # (2, batch, side)
+    first: torch.Tensor  # (2, batch), of the reference, as is the extent
+    extent: torch.Tensor  # (2, batch)
+
+
+def _line_energy(objects: torch.Tensor) -> torch.Tensor:
+    power = torch.view_as_real(objects).flatten(-2).square()
+    return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
+
+
+def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> torch.Tensor:
+    """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
+    a, b = (torch.fft.fft2(x, s=(length, length)) for x in (reference, estimate))
+    product = a.new_empty(len(a), 2, length, length)
+    torch.mul(a, b.conj(), out=product[:, 0])
+    torch.mul(a, b, out=product[:, 1])
+    return torch.fft.ifft2(product, norm="forward")
+
+
+def _bounds(lines: _Lines, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared Cauchy-Schwarz bounds on the two overlaps that a cyclic correlation adds up at each of its lines.
+
+    On one axis, reference lines within the estimate's frame face estimate lines within the reference's content.
+    Returns the larger and the smaller of two bounds, (axis, batch, flip, length) each.
+    """
+    side, device = lines.reference.shape[-1], lines.reference.device
+    energy = torch.stack([lines.estimate.flip(-1), lines.estimate, lines.reference], 2).double()
+    sums = F.pad(energy, (length + 1, 2 * length - side)).cumsum(-1)
+    # The frame begins at -length for the first of 2 length lines, and for the flip, which moves it, a bit later.
+    later = torch.tensor([0, length - side + 1], device=device)
+    within = (sums[:, :, 2, side:] - sums[:, :, 2, :-side]).unfold(-1, 2 * length, length - side + 1)
+    axis, sample, flip = (torch.arange(n, device=device) for n in (2, sums.shape[1], 2))
+    windows, end = sums.unfold(-1, 2 * length, 1), side - lines.first[..., None] + later
+    each = axis[:, None, None], sample[:, None], flip
+    facing = windows[(*each, end)] - windows[(*each, end - lines.extent[..., None])]
+    bound = (within * facing).to(lines.reference.dtype)
+    one, other = bound[..., :length], bound[..., length:]
+    return torch.maximum(one, other), torch.minimum(one, other)
+
+
+def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torch.Tensor:
+    """Prove that translations with content outside the frame, which wrap onto others, overlap less than the peak.
+
+    An overlap is at most its own bound √u, and at most the correlation there plus the bounds √v of what wraps
+    onto it, one for each axis. With P the peak and C a correlation, C + √v + √w ≤ P follows from
+    C² / (1 - 2√v/P) / (1 - 2√w/P) ≤ P²: one weight for each row and one for each column. Overwrites `power`.
+    """
+    length = power.shape[-2]
+    limit = peak / length**4
+    tip = torch.stack([lines.first, (lines.first + lines.extent - 1).clamp_min(0)], -1)
+    energy, other = lines.reference[0].sum(-1), lines.estimate[0].sum(-1)
+    proven = limit >= (energy - lines.reference.gather(-1, tip).amin((0, -1))) * other
+    if bool(proven.all()):  # already losing one line of content costs too much
+        return proven
+    limit = limit[:, None, None]
+    larger, smaller = _bounds(lines, length)
+    weight = 1 / (1 - 2 * (smaller / limit).sqrt()).clamp_min(0)
+    # Infinite weights and what they make of zeros, NaN, fail the comparison, as they should.
+    rows, columns = torch.where(larger > limit, weight, 0)
+    power *= columns.repeat_interleave(2, -1)[:, :, None]
+    return proven | ((power.amax(-1) * rows).flatten(1).amax(-1) <= peak)
+
+
+def _sharpen(
+    reference: torch.Tensor, estimate: torch.Tensor, flipped: torch.Tensor, shift: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """⟨copy, reference⟩ and both energies in double precision, so that a nearly perfect match loses no digits."""
+    norms = [
+        torch.linalg.vector_norm(torch.view_as_real(x).flatten(1), dim=-1, dtype=torch.float64)
+        for x in (reference, estimate)
+    ]
+    covered = _crop(estimate, torch.where(flipped[:, None], -shift, shift), estimate.shape[-1])
+    turned = flipped.nonzero()[:, 0]
+    flips = covered.index_select(0, turned).flip((-2, -1))
+    copy = covered.conj_physical_().index_copy_(0, turned, flips)
+    return copy.to(torch.complex128).mul_(reference).sum((-2, -1)), torch.stack(norms, -1).square()
+
+
+def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
+    """Flip, shift, overlap, energies, and whether no translation overlaps more, by transforms of a length."""
+    side = estimate.shape[-1]
+    field = _correlate(reference, estimate, length)
+    # Twice as fast as the sum of two squares; the zeros between, its imaginary parts, harm no maximum.
+    power = torch.view_as_real(field * field.conj()).flatten(-2)
+    peak, best = power.amax(-1).flatten(1).max(-1)
+    flipped, row = best // length, best % length
+    each = torch.arange(len(best), device=best.device)
+    column = power[each, flipped, row].argmax(-1) // 2
+    overlap = field[each, flipped, row, column].to(torch.complex128) / length**2
+
+    energy = _line_energy(reference)
+    lines = _Lines(energy, _line_energy(estimate), *box(energy > 0))
+    # At most so many lines of content outside the frame: any other translation that wraps here has no overlap.
+    out = (lines.extent - 1).clamp(0, length - side)
+    start = lines.first + out
+    shift = (start - torch.stack([row, column]) + flipped * (side - 1)) % length - start
+    proven = (shift <= side - lines.extent - lines.first + out).all(0)
+    if length < 2 * side - 1:
+        proven &= _none_better(power, peak, lines)
+    total = torch.stack([energy[0], lines.estimate[0]], 1).sum(-1, dtype=torch.float64)
+    return flipped == 1, shift.T, overlap, total, proven
+
+
+def _matched(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> list[torch.Tensor]:
+    """`_search` chunk by chunk, close matches sharpened."""
+    found = []
+    for a, b in zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True):
+        flipped, shift, overlap, energy, proven = _search(a, b, length)
+        close = (overlap.abs().square() > (1 - CLOSE) * energy.prod(-1)).nonzero()[:, 0]
+        if len(close):
+            overlap[close], energy[close] = _sharpen(*(x.index_select(0, close) for x in (a, b, flipped, shift)))
+        found.append((flipped, shift, overlap, energy, proven))
+    return [torch.cat(x) for x in zip(*found, strict=True)]
+
+
+@torch.no_grad()
+def match(reference: Objects, estimate: Objects) -> Match:
+    """Find each estimate's symmetric copy that resembles its reference most, over every integer translation.
+
+    Parameters
+    ----------
+    reference, estimate : torch.Tensor, complex, shape (batch, side, side)
+        Of one size (`paired` makes them so). Outside its frame the estimate is zero.
+
+    Returns
+    -------
+    Match
+
+    Notes
+    -----
+    Correlations are cyclic over the frame first, where translations that put content outside it wrap onto
+    others. Most samples are proven done all the same; transforms twice as long search the rest again.
+    """
+    reference, estimate, side = reference.resolve_conj(), estimate.resolve_conj(), estimate.shape[-1]
+    *found, proven = _matched(reference, estimate, next_fast_len(side, real=True))
+    again = (~proven).nonzero()[:, 0]
+    if len(again):
+        better = _matched(reference[again], estimate[again], next_fast_len(2 * side - 1, real=True))
+        for first, second in zip(found, better, strict=False):
+            first[again] = second
+    flipped, shift, overlap, energy = found
+    return Match(flipped, shift, overlap, energy.T)
+
+
+def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor]:
+    """Check two stacks of objects and bring them to one batch dimension and one square frame.
+
+    Parameters
+    ----------
+    reference, estimate : torch.Tensor, complex, shapes (…, height, width) and (…, rows, columns)
+        Leading dimensions are broadcast.
+
+    Returns
+    -------
+    tuple of torch.Tensor, both of shape (batch, side, side)
+        Zeros are added below and to the right.
+
+    Raises
+    ------
+    ValueError
+        If one is not complex or the leading dimensions do not broadcast.
+    """
+    check_objects(reference, "reference")
+    check_objects(estimate, "estimate")
+    try:
+        batch = torch.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2])
+    except RuntimeError:
+        raise ValueError(
+            f"expected one estimate for each reference, got shapes {tuple(estimate.shape)} and "
+            f"{tuple(reference.shape)}; give both the same leading dimensions"
+        ) from None
+    side = max(*reference.shape[-2:], *estimate.shape[-2:])
+
+    def framed(objects: torch.Tensor) -> torch.Tensor:
+        below, right = side - objects.shape[-2], side - objects.shape[-1]
+        padded = F.pad(objects, (0, right, 0, below)) if below or right else objects
+        return padded.expand(*batch, side, side).reshape(-1, side, side)
+
+    return framed(reference), framed(estimate)

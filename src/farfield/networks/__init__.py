@@ -1,0 +1,67 @@
+"""The networks: backbones that turn scaled far-field amplitudes into objects.
+
+A backbone is a `torch.nn.Module` made by ``factory(image_size, oversampling, **options)``. It maps amplitudes
+of shape (batch, M, M), M = oversampling · image_size, to real and imaginary parts of shape (batch, 2, N, N).
+To add one, write its file beside these and give it a line in `NETWORKS`.
+"""
+
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from farfield.networks.sisprnet import SiSPRNet
+from farfield.networks.unet import EncoderDecoder, UNet
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "unet": EncoderDecoder,
+    "unet-skip": UNet,
+    "sisprnet": SiSPRNet,
+}
+"""Every network by the name that configs use."""
+
+
+def options(name: str) -> list[str]:
+    """Return the names of the options that a network takes beside its image size and oversampling."""
+    return list(inspect.signature(NETWORKS[name]).parameters)[2:]
+
+
+def create(name: str, image_size: int, oversampling: int = 2, **settings: float) -> nn.Module:
+    """Make an untrained network.
+
+    Parameters
+    ----------
+    name : str
+        A key of `NETWORKS`.
+    image_size : int
+        Side of the object's frame, in pixels.
+    oversampling : int
+        Pattern pixels per object pixel and axis.
+    **settings
+        Options of that network, such as ``width``.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps scaled amplitudes (batch, M, M) to real and imaginary parts (batch, 2, N, N).
+
+    Raises
+    ------
+    ValueError
+        If the name, an option or the image size does not suit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> tuple(create("unet", 32)(torch.zeros(5, 64, 64)).shape)
+    (5, 2, 32, 32)
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"expected a network out of {', '.join(NETWORKS)}, got {name!r}; see docs/extend.md")
+    unknown = set(settings) - set(options(name))
+    if unknown:
+        raise ValueError(
+            f"expected options of {name} out of {', '.join(options(name)) or 'none'}, got "
+            f"{', '.join(sorted(unknown))}; remove them"
+        )
+    return NETWORKS[name](image_size, oversampling, **settings)

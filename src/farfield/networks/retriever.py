@@ -1,0 +1,118 @@
+"""A backbone with its input scaling: intensities in, complex objects out, saved as one file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from farfield.shapes import Intensity, Objects
+
+
+def amplitude(intensity: torch.Tensor) -> torch.Tensor:
+    """Compress intensities to log(1 + |F|), whose few bright pixels no longer drown the others."""
+    return torch.log1p(intensity.sqrt())
+
+
+class Retriever(nn.Module):
+    """A network that turns intensities into objects.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        Maps scaled amplitudes (batch, M, M) to real and imaginary parts (batch, 2, N, N).
+    side : int
+        Side M of the patterns, in pixels.
+
+    Notes
+    -----
+    Inputs are log(1 + |F|), standardised per pixel by the training set's mean and deviation: with raw log
+    amplitudes both published networks stay at predicting the mean object.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, backbone: nn.Module, side: int):
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.zeros(side, side))
+        self.register_buffer("deviation", torch.ones(side, side))
+
+    def standardise_by(self, intensity: Intensity) -> None:
+        """Take mean and deviation of the inputs from a training set (samples, M, M)."""
+        inputs = amplitude(intensity)
+        self.mean.copy_(inputs.mean(0))
+        # A pixel that never varies tells nothing: it enters as zero, not as noise blown up.
+        deviation = inputs.std(0, correction=0)
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
+
+    def scale(self, intensity: Intensity) -> Intensity:
+        """Scaled inputs of the backbone, (batch, M, M)."""
+        return (amplitude(intensity) - self.mean) / self.deviation
+
+    def forward(self, intensity: Intensity) -> Objects:
+        """Turn intensities (batch, M, M) into objects (batch, N, N)."""
+        parts = self.backbone(self.scale(intensity)).float()
+        return torch.complex(parts[:, 0], parts[:, 1])
+
+
+def save(state: Mapping[str, torch.Tensor], path: Path, description: Mapping[str, Any]) -> None:
+    """Write weights with what `load` needs to know: no pickle, one file.
+
+    Parameters
+    ----------
+    state : mapping
+        A `Retriever`'s ``state_dict()``.
+    path : Path
+        A ``.safetensors`` file; write it under a temporary name if it must be whole.
+    description : mapping
+        ``network``, ``image_size``, ``oversampling``, ``options``, and whatever else tells its origin.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
+    save_file(tensors, path, metadata={"farfield": json.dumps(description, sort_keys=True)})
+
+
+def load(path: str | Path, device: str = "cpu") -> Retriever:
+    """Read a trained network.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save` wrote.
+    device : str
+        Where to put it.
+
+    Returns
+    -------
+    Retriever
+        In evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of farfield's, is truncated, or holds the weights of another network.
+    """
+    from farfield.networks import create
+
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            description = json.loads((file.metadata() or {}).get("farfield", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: expected a whole .safetensors model, got {error}; train it again") from None
+    if description is None:
+        raise ValueError(f"{path}: expected a model that farfield saved, got one without its description")
+    size, oversampling = description["image_size"], description["oversampling"]
+    backbone = create(description["network"], size, oversampling, **description["options"])
+    retriever = Retriever(backbone, size * oversampling)
+    try:
+        retriever.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(f"{path}: expected weights of {description['network']}, but {reason}") from None
+    return retriever.to(device).eval()

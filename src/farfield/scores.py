@@ -1,0 +1,116 @@
+"""Per-sample scores of reconstructions against the truth, of every method by the same rule."""
+
+from collections.abc import Callable
+
+import torch
+import xarray as xr
+
+from farfield import metrics, symmetry
+from farfield.shapes import Objects
+
+UNITS = {
+    "mse": "squared amplitude, per real or imaginary part of a pixel",
+    "sa_mse": "squared amplitude per complex pixel",
+    "magnitude_error": "relative",
+    "fourier_residual": "relative",
+}
+
+
+def _score(truth: Objects, intensity: torch.Tensor, estimate: Objects, aligned: bool) -> dict[str, torch.Tensor]:
+    comparable = symmetry.align(truth, estimate) if aligned else estimate
+    return {
+        "mse": metrics.mse(truth, comparable),
+        "sa_mse": metrics.symmetry_adjusted_mse(truth, estimate),
+        "magnitude_error": metrics.magnitude_error(truth, estimate),
+        "fourier_residual": metrics.fourier_residual(intensity, estimate),
+    }
+
+
+def score(reconstructions: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
+    """Score a reconstruction store.
+
+    Parameters
+    ----------
+    reconstructions : xarray.Dataset
+        ``object`` (seed, checkpoint, sample, y, x) of `methods.reconstruct_all`.
+    truth : xarray.Dataset
+        ``object`` and ``intensity`` of the same samples, or of more: the first ones count.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mse``, ``sa_mse``, ``magnitude_error``, ``fourier_residual`` (seed, checkpoint, sample); ``energy``
+        (sample), what predicting zero scores as SA-MSE; ``seconds`` as they were.
+
+    Notes
+    -----
+    An iterative method knows no convention for position, flip and phase, so its MSE is taken after alignment.
+    """
+    count = reconstructions.sizes["sample"]
+    objects = torch.from_numpy(truth.object[:count].values)
+    intensity = torch.from_numpy(truth.intensity[:count].values)
+    aligned = reconstructions.attrs["kind"] == "iterative"
+    rows: dict[str, list[torch.Tensor]] = {name: [] for name in UNITS}
+    grid = reconstructions.object.stack(variant=("seed", "checkpoint")).transpose("variant", "sample", "y", "x")
+    for variant in grid.values:
+        for name, values in _score(objects, intensity, torch.from_numpy(variant), aligned).items():
+            rows[name].append(values)
+    return _dataset(rows, objects, reconstructions)
+
+
+def _dataset(rows: dict[str, list[torch.Tensor]], objects: Objects, like: xr.Dataset) -> xr.Dataset:
+    shape = (like.sizes["seed"], like.sizes["checkpoint"], len(objects))
+    scores = {
+        name: (
+            ("seed", "checkpoint", "sample"),
+            torch.stack(values).reshape(shape).numpy(),
+            {"units": UNITS[name]},
+        )
+        for name, values in rows.items()
+    }
+    energy = objects.abs().double().square().mean((-2, -1)).numpy()
+    scores["energy"] = (("sample",), energy, {"units": UNITS["sa_mse"]})
+    return xr.Dataset(scores, coords=like.coords, attrs=like.attrs).assign(seconds=like.seconds)
+
+
+def _zero(training: Objects) -> Objects:
+    return torch.zeros_like(training[0])
+
+
+def _mean_object(training: Objects) -> Objects:
+    return training.mean(0)
+
+
+CONSTANTS: dict[str, Callable[[Objects], Objects]] = {"zero": _zero, "mean-object": _mean_object}
+"""What a network that learned nothing of the inverse predicts, from its training set."""
+
+
+def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attributes: dict) -> xr.Dataset:
+    """Score the method that predicts one and the same object for every pattern.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CONSTANTS`.
+    training : xarray.Dataset
+        Training set, ``object`` (sample, y, x), that decides which object.
+    truth : xarray.Dataset
+        ``object`` and ``intensity`` to score on.
+    attributes : dict
+        ``split``, ``samples`` and ``symmetry``.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `score`.
+    """
+    constant = CONSTANTS[name](torch.from_numpy(training.object.values)).numpy()
+    count = truth.sizes["sample"]
+    estimate = xr.Dataset(
+        {
+            "object": (("sample", "y", "x"), constant[None].repeat(count, 0)),
+            "seconds": (("seed", "checkpoint"), [[0.0]], {"units": "s"}),
+        },
+        attrs={**attributes, "method": name, "kind": "constant"},
+    )
+    return score(estimate.assign(object=estimate.object.expand_dims(seed=[0], checkpoint=["final"])), truth)

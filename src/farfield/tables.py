@@ -1,0 +1,364 @@
+"""The five tables of the study: scores in, tidy CSV and the paper's shape in Markdown and LaTeX out.
+
+Every error also stands relative to that of predicting zero on the same samples, since an absolute one says
+nothing without the fill of the frame, and published ones are normalised in their own way.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from farfield import store
+
+
+class Table(NamedTuple):
+    """What a table of the paper shows.
+
+    Attributes
+    ----------
+    metric : str
+        ``mse`` (mean over pixels and over real and imaginary parts) or ``sa_mse`` (per complex pixel).
+    split : str
+        Set that is scored, ``train`` or ``test``.
+    checkpoint : str
+        Model that is scored, ``final`` or ``best`` validated; methods without it show the one they have.
+    title : str
+    """
+
+    metric: str
+    split: str
+    checkpoint: str
+    title: str
+
+
+TABLES = {
+    1: Table("mse", "train", "final", "MSE on the training set, final model"),
+    2: Table("sa_mse", "train", "final", "SA-MSE on the training set, final model"),
+    3: Table("mse", "train", "best", "MSE on the training set, best validated model"),
+    4: Table("sa_mse", "train", "best", "SA-MSE on the training set, best validated model"),
+    5: Table("sa_mse", "test", "best", "SA-MSE on the test set, best validated model"),
+}
+
+COLUMNS = ["method", "samples", "symmetry", "metric", "mean", "sd", "seeds", "relative", "published"]
+
+KEYS = ["method", "samples", "symmetry"]
+
+SYMMETRIES = ["before", "after"]
+
+CONSTANTS = ["zero", "mean-object"]
+
+GROUPS = {"network": 0, "zero": 1, "mean-object": 2, "iterative": 3}
+
+UNITS = {
+    "mse": "MSE: mean over pixels and over real and imaginary parts, in squared units of the object.",
+    "sa_mse": "SA-MSE: squared error per complex pixel, up to translation, flip, global phase and scale.",
+}
+
+
+def _table(number: int) -> Table:
+    if number not in TABLES:
+        raise ValueError(f"expected a table number from {min(TABLES)} to {max(TABLES)}, got {number!r}")
+    return TABLES[number]
+
+
+def _row(dataset: xr.Dataset, path: str | Path, table: Table) -> dict[str, object]:
+    """One line of a tidy table, from one score store."""
+    available = list(dataset.checkpoint.values)
+    checkpoint = table.checkpoint if table.checkpoint in available else available[0]
+    scores = dataset[table.metric].sel(checkpoint=checkpoint).transpose("seed", "sample").values
+    energy = dataset.energy.values
+    if not (np.isfinite(scores).all() and np.isfinite(energy).all()):
+        raise ValueError(
+            f"{path}: expected finite scores, found NaN or infinity in {table.metric} or energy; redo it"
+        )
+    by_seed = scores.mean(axis=1)
+    zero = energy.mean() / (2 if table.metric == "mse" else 1)
+    attributes = dataset.attrs
+    return {
+        "group": attributes["method"] if attributes["kind"] == "constant" else attributes["kind"],
+        "method": attributes["method"],
+        "samples": attributes.get("samples", pd.NA),
+        "symmetry": attributes.get("symmetry"),
+        "metric": table.metric,
+        "mean": by_seed.mean(),
+        "sd": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
+        "seeds": len(by_seed),
+        "relative": by_seed.mean() / zero,
+    }
+
+
+def _published(path: str | Path, number: int) -> pd.DataFrame:
+    """Published errors of one table, one line per network, size and symmetry."""
+    wide = pd.read_csv(path).query("table == @number").rename(columns={"network": "method"})
+    return wide.melt(["method", "samples"], SYMMETRIES, "symmetry", "published")
+
+
+def _ordered(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Networks, zero, mean object, iterative methods; each in the order of the paths, then by size."""
+    names = list(dict.fromkeys(row["method"] for row in rows))
+
+    def place(row: dict[str, object]) -> tuple[int, ...]:
+        samples = -1 if row["samples"] is pd.NA else row["samples"]
+        symmetry = SYMMETRIES.index(row["symmetry"]) if row["symmetry"] else -1
+        return GROUPS[row["group"]], names.index(row["method"]), samples, symmetry
+
+    frame = pd.DataFrame(sorted(rows, key=place)).drop(columns="group")
+    return frame.astype({"samples": "Int64", "symmetry": "str", "method": "str"})
+
+
+def summarise(paths: Iterable[str | Path], number: int, published: str | Path) -> pd.DataFrame:
+    """Reduce score stores to one tidy table.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Score stores; those of the other split are left out. Their order is that of the methods.
+    number : int
+        Of the paper's table, 1 to 5.
+    published : str or Path
+        CSV with the columns table, network, samples, before and after.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `COLUMNS`. ``mean`` is over samples, then seeds; ``sd`` is over seeds, empty for one;
+        ``relative`` is the mean over that of predicting zero on the same samples; ``published`` is empty
+        where the paper has no such row. The whole published table is kept in ``attrs["published"]``.
+
+    Raises
+    ------
+    ValueError
+        If there is no table of that number, no store of its split, or a score that is not finite.
+    """
+    table = _table(number)
+    datasets = [(store.open_dataset(path), path) for path in paths]
+    rows = [_row(dataset, path, table) for dataset, path in datasets if dataset.attrs["split"] == table.split]
+    if not rows:
+        raise ValueError(
+            f"expected score stores of the {table.split} split for table {number}, got none among "
+            f"{len(datasets)} paths; score a method first"
+        )
+    reference = _published(published, number)
+    frame = _ordered(rows).merge(reference, how="left", on=KEYS)[COLUMNS]
+    frame.attrs["published"] = reference.to_dict("records")
+    return frame
+
+
+class _Block(NamedTuple):
+    """A grid of text: a sentence over it, its (group, column) titles and its rows."""
+
+    title: str
+    header: list[tuple[str, str]]
+    rows: list[list[str]]
+
+
+def _number(value: float, digits: int = 3) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10.0**-digits else f"{value:.1e}"
+
+
+def _error(line: pd.Series) -> str:
+    """Write "mean ± sd", both in the notation of the mean."""
+    if np.isnan(line["sd"]):
+        return _number(line["mean"], 4)
+    notation = ".4f" if line["mean"] >= 1e-4 else ".1e"
+    return f"{line['mean']:{notation}} ± {line['sd']:{notation}}"
+
+
+def _ratio(pair: pd.Series) -> str:
+    return _number(pair["after"] / pair["before"]) if pair["before"] else "–"
+
+
+def _grid(frame: pd.DataFrame, title: str, columns: list[str], cells: Callable[[pd.DataFrame], list[str]]) -> _Block:
+    """Lines are sizes; each network has what `cells` makes of its lines before and after."""
+    names, sizes = list(frame["method"].unique()), sorted(map(int, frame["samples"].unique()))
+    lines = frame.set_index(KEYS)
+
+    def pair(name: str, size: int) -> pd.DataFrame:
+        return lines.reindex(pd.MultiIndex.from_product([[name], [size], SYMMETRIES])).droplevel([0, 1])
+
+    header = [("", "Samples"), *itertools.product(names, columns)]
+    rows = [[str(size), *(cell for name in names for cell in cells(pair(name, size)))] for size in sizes]
+    return _Block(title, header, rows)
+
+
+def _networks(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["symmetry"].notna() & ~frame["method"].isin(CONSTANTS)]
+
+
+def _baselines(frame: pd.DataFrame) -> list[_Block]:
+    lines = frame.drop(_networks(frame).index)
+    rows = [
+        [
+            line.method,
+            "–" if pd.isna(line.samples) else f"{line.samples:.0f}",
+            "–" if pd.isna(line.symmetry) else line.symmetry,
+            _number(line.mean, 4),
+            _number(line.relative),
+        ]
+        for line in lines.itertuples()
+    ]
+    titles = ["Baseline", "Samples", "Symmetries", "Error", "Relative to zero"]
+    return [_Block("Baselines.", [("", title) for title in titles], rows)] if rows else []
+
+
+def _stated(pair: pd.DataFrame) -> list[str]:
+    numbers = ["–" if np.isnan(value) else f"{value:g}" for value in pair["published"]]
+    return [*numbers, _ratio(pair["published"])]
+
+
+def _comparison(frame: pd.DataFrame) -> list[_Block]:
+    """Published errors: beside our ratio where a size matches, and otherwise alone."""
+    columns = ["Before", "After", "After/before"]
+    matched = _networks(frame).dropna(subset="published")
+    if len(matched):
+        title = "Published, beside our ratio. Published errors have a scale of their own: compare the ratios."
+        columns = [*columns, "Ours, after/before"]
+        return [_grid(matched, title, columns, lambda pair: [*_stated(pair), _ratio(pair["mean"])])]
+    title = (
+        "Published. Sizes and normalisation differ from ours: compare only the ratios after/before and the "
+        "errors relative to predicting zero."
+    )
+    reference = pd.DataFrame(frame.attrs.get("published", []))
+    return [_grid(reference, title, columns, _stated)] if len(reference) else []
+
+
+def _blocks(frame: pd.DataFrame) -> list[_Block]:
+    networks = _networks(frame)
+    errors = _grid(
+        networks,
+        "Error by number of training samples, before and after the training set's symmetries are broken.",
+        ["Before", "After", "After/before"],
+        lambda pair: [_error(pair.loc["before"]), _error(pair.loc["after"]), _ratio(pair["mean"])],
+    )
+    relative = _grid(
+        networks,
+        "The same, relative to predicting zero.",
+        ["Before", "After"],
+        lambda pair: [_number(value) for value in pair["relative"]],
+    )
+    grids = [errors, relative] if len(networks) else []
+    return [*grids, *_baselines(frame), *_comparison(frame)]
+
+
+def _notes(frame: pd.DataFrame, table: Table) -> str:
+    several = frame["seeds"].max() > 1
+    notes = [UNITS[table.metric], "Mean ± standard deviation over seeds." if several else "Mean of one seed."]
+    iterative = frame["symmetry"].isna() & ~frame["method"].isin(CONSTANTS)
+    if table.metric == "mse" and iterative.any():
+        notes.append("Iterative methods know no convention: their MSE is measured after alignment to the truth.")
+    reference = pd.DataFrame(frame.attrs.get("published", []))
+    if len(reference) and table.metric == "mse":
+        largest = reference[reference["samples"] == reference["samples"].max()]
+        stated = largest.loc[largest["symmetry"] == "before", "published"].max()
+        notes.append(f"The published MSE before breaking saturates at {stated:g}, which is predicting zero.")
+    elif len(reference):
+        notes.append("The published SA-MSE of predicting zero is not known, so no published relative error is shown.")
+    return " ".join(notes)
+
+
+def to_markdown(frame: pd.DataFrame, number: int) -> str:
+    """Write a table in the paper's shape, as Markdown.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `summarise`.
+    number : int
+        Of the paper's table, 1 to 5.
+
+    Returns
+    -------
+    str
+        A grid of errors, one of errors relative to zero, the baselines, and the published numbers.
+    """
+    table = _table(number)
+    parts = [f"**Table {number}. {table.title}.** {_notes(frame, table)}"]
+    for block in _blocks(frame):
+        header = [f"{group} {column}".strip() for group, column in block.header]
+        lines = [header, ["---:" if column else "---" for column in range(len(header))], *block.rows]
+        parts += [block.title, "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+
+
+def _escape(text: str) -> str:
+    escaped = "".join(LATEX.get(character, character) for character in text)
+    return re.sub(r"(\d\.\d)e([+-])0*(\d+)", r"$\1\\times10^{\2\3}$", escaped).replace("^{+", "^{")
+
+
+def _tabular(block: _Block) -> str:
+    """One booktabs tabular, with a line of group titles over the columns where there are any."""
+    groups = [(name, len(list(run))) for name, run in itertools.groupby(group for group, _ in block.header)]
+    titles, rules, column = [], [], 1
+    for name, span in groups:
+        titles.append(rf"\multicolumn{{{span}}}{{c}}{{{_escape(name)}}}")
+        rules.append(rf"\cmidrule(lr){{{column}-{column + span - 1}}}" if name else "")
+        column += span
+    lines = [[title for _, title in block.header], *block.rows]
+    header, *rows = [" & ".join(map(_escape, line)) + r" \\" for line in lines]
+    top = [" & ".join(titles) + r" \\", " ".join(filter(None, rules))] if any(rules) else []
+    begin = [rf"\begin{{tabular}}{{l{'r' * (column - 2)}}}", r"\toprule", *top, header, r"\midrule"]
+    return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"])
+
+
+def to_latex(frame: pd.DataFrame, number: int) -> str:
+    """Write a table in the paper's shape, as LaTeX for ``booktabs``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `summarise`.
+    number : int
+        Of the paper's table, 1 to 5.
+
+    Returns
+    -------
+    str
+        One ``table`` environment with the grids of `to_markdown` and a caption.
+    """
+    table = _table(number)
+    parts = [
+        rf"{{\itshape {_escape(block.title)}}}\par\smallskip" + "\n" + _tabular(block) for block in _blocks(frame)
+    ]
+    caption = _escape(f"{table.title}. {_notes(frame, table)}")
+    head = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering\small"]
+    body = "\n\\par\\bigskip\n".join(parts)
+    return "\n".join([*head, rf"\caption{{{caption}}}", rf"\label{{tab:{number}}}", body, r"\end{table}"]) + "\n"
+
+
+def write(frame: pd.DataFrame, number: int, csv: str | Path, markdown: str | Path, latex: str | Path) -> None:
+    """Write a table in all its forms, each file whole or not at all.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `summarise`.
+    number : int
+        Of the paper's table, 1 to 5.
+    csv, markdown, latex : str or Path
+        Files to make.
+    """
+    contents = {
+        csv: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        markdown: to_markdown(frame, number),
+        latex: to_latex(frame, number),
+    }
+    for path, text in contents.items():
+        with store.atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,97 @@
+import pytest
+import torch
+from conftest import blobs, random_copy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farfield import metrics
+from farfield.diffraction import measure, to_frame
+from farfield.symmetry import conjugate_flip
+
+seeds = st.integers(0, 10_000)
+
+
+def plain_scan(reference: torch.Tensor, estimate: torch.Tensor) -> float:
+    """SA-MSE by trying every translation that overlaps, one by one, in double precision."""
+    a = reference.to(torch.complex128)
+    height, width = a.shape
+    largest = 0.0
+    for b in (estimate, conjugate_flip(estimate)):
+        b = b.to(torch.complex128)
+        plane = torch.zeros(b.shape[0] + 2 * height, b.shape[1] + 2 * width, dtype=torch.complex128)
+        plane[height:-height, width:-width] = b
+        windows = plane.unfold(0, height, 1).unfold(1, width, 1)
+        overlaps = (windows.conj() * a).sum((-2, -1)).abs().square()
+        largest = max(largest, float(overlaps.max()))
+    norm = float(estimate.to(torch.complex128).abs().square().sum())
+    total = float(a.abs().square().sum())
+    return (total - (largest / norm if norm else 0)) / (height * width)
+
+
+@given(blobs(largest=14), blobs(largest=14))
+def test_sa_mse_agrees_with_a_plain_scan(reference, estimate):
+    assert float(metrics.symmetry_adjusted_mse(reference, estimate)) == pytest.approx(
+        plain_scan(reference, estimate), rel=1e-5
+    )
+
+
+@given(blobs(largest=14), seeds, st.floats(1e-4, 1))
+def test_sa_mse_of_noisy_copies_agrees_with_a_plain_scan(blob, seed, noise):
+    copy = random_copy(blob[None], seed)[0]
+    generator = torch.Generator().manual_seed(seed)
+    estimate = copy + noise * torch.randn(copy.shape, dtype=torch.complex64, generator=generator)
+    assert float(metrics.symmetry_adjusted_mse(blob, estimate)) == pytest.approx(plain_scan(blob, estimate), rel=1e-5)
+
+
+@given(blobs(), seeds, st.floats(0.01, 100))
+def test_sa_mse_ignores_symmetries_and_scale(blob, seed, scale):
+    estimate = scale * random_copy(blob[None], seed)[0]
+    energy = float(blob.abs().square().mean())
+    assert float(metrics.symmetry_adjusted_mse(blob, estimate)) == pytest.approx(0, abs=1e-6 * energy)
+
+
+@given(blobs(), blobs())
+def test_sa_mse_is_never_above_the_zero_predictor(reference, estimate):
+    energy = float(reference.abs().square().mean())
+    assert 0 <= float(metrics.symmetry_adjusted_mse(reference, estimate)) <= energy * (1 + 1e-6)
+    assert float(metrics.symmetry_adjusted_mse(reference, torch.zeros_like(estimate))) == pytest.approx(energy)
+
+
+def test_what_lies_outside_of_the_window_counts_as_error(objects):
+    reference = objects[0]
+    estimate = to_frame(reference, 64, 64).clone()
+    estimate[0, 0] = 10
+    assert float(metrics.symmetry_adjusted_mse(reference, estimate)) > 0.05 * float(reference.abs().square().mean())
+
+
+def test_crystals_of_all_kinds_agree_with_a_plain_scan(objects):
+    others = torch.stack([objects[1], objects[0] * 0.9 + 0.1 * objects[2], objects[3].mean() + 0 * objects[3]])
+    found = metrics.symmetry_adjusted_mse(objects[:3], others)
+    for value, reference, estimate in zip(found, objects[:3], others, strict=True):
+        assert float(value) == pytest.approx(plain_scan(reference, estimate), rel=1e-5)
+
+
+def test_mse_is_half_the_mean_square(objects):
+    assert torch.allclose(metrics.mse(objects, 0 * objects), 0.5 * objects.abs().double().square().mean((-2, -1)))
+
+
+def test_magnitude_error_sees_the_scale_that_sa_mse_forgives(objects):
+    copies = 0.5 * random_copy(objects, 1)
+    assert torch.allclose(metrics.magnitude_error(objects, copies), torch.tensor(0.5).double(), atol=1e-4)
+    assert torch.allclose(metrics.symmetry_adjusted_mse(objects, copies), torch.tensor(0.0).double(), atol=1e-6)
+
+
+def test_fourier_residual_is_zero_for_copies_and_one_for_nothing(objects):
+    pattern = measure(objects)
+    assert float(metrics.fourier_residual(pattern, random_copy(objects, 2)).max()) < 1e-5
+    assert torch.allclose(metrics.fourier_residual(pattern, 0 * objects), torch.tensor(1.0).double())
+    assert torch.allclose(metrics.fourier_residual(pattern, 0.9 * objects), torch.tensor(0.1).double(), atol=1e-4)
+
+
+def test_bad_input_is_refused_in_a_sentence(objects):
+    with pytest.raises(ValueError, match=r"trailing shape \(32, 32\), got \(64, 30, 32\)"):
+        metrics.mse(objects, objects[:, 1:-1])
+    with pytest.raises(ValueError, match="one estimate for each reference"):
+        metrics.symmetry_adjusted_mse(objects, objects[:5])
+    with pytest.raises(ValueError, match="a multiple of the estimate's frame"):
+        metrics.fourier_residual(measure(objects), objects[:, 1:])

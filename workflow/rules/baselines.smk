@@ -1,0 +1,21 @@
+rule reconstruct:
+    input:
+        modules("methods", "iterative/reconstruct", "iterative/projections", "iterative/shrinkwrap"),
+        patterns=study_path("data/{split}.zarr"),
+    output:
+        directory(study_path("reconstructions/{recipe}/{split}.zarr")),
+    log:
+        study_path("logs/reconstruct/{recipe}/{split}.log"),
+    benchmark:
+        study_path("benchmarks/reconstruct/{recipe}/{split}.tsv")
+    priority: 5
+    threads: 1
+    resources:
+        gpu=gpus(),
+    params:
+        section=data_section(),
+        settings=recipe_settings,
+        patterns=baseline_count,
+        seed=config["seeds"][0],
+    script:
+        "../scripts/reconstruct.py"

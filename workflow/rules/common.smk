@@ -1,0 +1,157 @@
+import json
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+import farfield
+from farfield.config import ConfigError, check
+from farfield.tables import TABLES
+
+PACKAGE = Path(farfield.__file__).parent
+FIGURES = ["symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time"]
+
+
+def checked(config):
+    """The whole config, or an end in a few lines that name what to change."""
+    schema = yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text())
+    try:
+        return check(config, schema, check_device=workflow.local_exec)
+    except ConfigError as error:
+        files = ", ".join(str(file) for file in workflow.configfiles)
+        raise WorkflowError(f"{files or 'the config'} cannot be used:\n{error}") from None
+
+
+config = checked(config)
+
+
+wildcard_constraints:
+    network="|".join(config["networks"]),
+    symmetry="before|after",
+    samples=r"\d+",
+    seed=r"\d+",
+    split="train|test",
+    recipe="|".join(config["baselines"]) or "none",
+    number=r"\d",
+
+
+def study_path(path):
+    """A path below this study's results."""
+    return f"results/{config['study']}/{path}"
+
+
+def modules(*names):
+    """Files of the package whose change must rerun a rule."""
+    return [str(PACKAGE / f"{name}.py") for name in names]
+
+
+def gpus():
+    """GPUs that a job asks for, from the config's device."""
+    return 0 if config["device"] == "cpu" else 1
+
+
+def data_section():
+    """What the simulated sets depend on."""
+    return {key: config[key] for key in ("image_size", "oversampling", "crystals")}
+
+
+def training_set(wildcards):
+    """The store that a cell of the grid trains on."""
+    return study_path("data/train.zarr" if wildcards.symmetry == "before" else "data/train-broken.zarr")
+
+
+def models_of_cell(wildcards):
+    """Final and best weights of every seed of a cell."""
+    return expand(
+        study_path("models/{{network}}/{{symmetry}}/n{{samples}}/seed{seed}/{weights}.safetensors"),
+        seed=config["seeds"],
+        weights=["final", "best"],
+    )
+
+
+def cells(pattern, **others):
+    """A path for every cell of the grid: network, symmetry and training size."""
+    return expand(
+        study_path(pattern),
+        network=config["networks"],
+        symmetry=["before", "after"],
+        samples=sorted(config["samples"]),
+        **others,
+    )
+
+
+def constants(split):
+    """Scores of the methods that predict one object: zero, and the mean of each training set."""
+    sizes = sorted(config["samples"])
+    zero = expand(study_path("scores/zero/n{samples}/train.zarr"), samples=sizes)
+    if split == "test":
+        zero = [study_path("scores/zero/test.zarr")]
+    mean = expand(
+        study_path("scores/mean-object/{symmetry}/n{samples}/{split}.zarr"),
+        symmetry=["before", "after"],
+        samples=sizes,
+        split=split,
+    )
+    return zero + mean
+
+
+def scores(split):
+    """Every score store of a split, in the order of the tables' lines."""
+    return (
+        cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split)
+        + constants(split)
+        + expand(study_path("scores/{recipe}/{split}.zarr"), recipe=config["baselines"], split=split)
+    )
+
+
+def scores_of_table(wildcards):
+    """The score stores that a table summarises."""
+    return scores(TABLES[int(wildcards.number)].split)
+
+
+def histories():
+    """Every training's history."""
+    return cells("models/{network}/{symmetry}/n{samples}/seed{seed}/history.csv", seed=config["seeds"])
+
+
+def reconstructions_of_test():
+    """What figure 3 shows: both networks at the largest size, and the baselines."""
+    largest = max(config["samples"])
+    return expand(
+        study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
+        network=config["networks"],
+        symmetry=["before", "after"],
+        samples=largest,
+    ) + expand(study_path("reconstructions/{recipe}/test.zarr"), recipe=config["baselines"])
+
+
+def tables(*suffixes):
+    return expand(study_path("tables/table{number}.{suffix}"), number=list(TABLES), suffix=suffixes)
+
+
+def figures(*suffixes):
+    return expand(study_path("figures/{name}.{suffix}"), name=FIGURES, suffix=suffixes)
+
+
+def network_options(wildcards):
+    """Options of a network, from the config."""
+    return config["network_options"].get(wildcards.network, {})
+
+
+def recipe_settings(wildcards):
+    """Settings of a baseline, from the config."""
+    return config["baselines"][wildcards.recipe]
+
+
+def baseline_count(wildcards):
+    """How many patterns of a split the baselines reconstruct."""
+    return (
+        config["crystals"]["test"]
+        if wildcards.split == "test"
+        else min(config["baseline_training_patterns"], config["crystals"]["training"])
+    )
+
+
+def truths_of_network(wildcards):
+    """What a network's reconstructions are held against: its own training set, and the unbroken test set."""
+    return [training_set(wildcards), study_path("data/test.zarr")]

@@ -1,0 +1,47 @@
+rule simulate:
+    input:
+        modules("crystals", "diffraction"),
+    output:
+        directory(study_path("data/{set}.zarr")),
+    log:
+        study_path("logs/simulate/{set}.log"),
+    benchmark:
+        study_path("benchmarks/simulate/{set}.tsv")
+    wildcard_constraints:
+        set="train|validation|test",
+    threads: 1
+    params:
+        section=data_section(),
+    script:
+        "../scripts/simulate.py"
+
+
+rule break_symmetries:
+    input:
+        modules("symmetry"),
+        train=study_path("data/train.zarr"),
+    output:
+        directory(study_path("data/train-broken.zarr")),
+    log:
+        study_path("logs/break_symmetries.log"),
+    threads: 1
+    params:
+        section=data_section(),
+    script:
+        "../scripts/break_symmetries.py"
+
+
+rule conditioning:
+    input:
+        modules("symmetry"),
+        sets=[study_path(f"data/{name}.zarr") for name in ("train", "validation", "test")],
+    output:
+        study_path("data/conditioning.csv"),
+    log:
+        study_path("logs/conditioning.log"),
+    threads: 1
+    params:
+        section=data_section(),
+        samples=sorted(config["samples"]),
+    script:
+        "../scripts/conditioning.py"

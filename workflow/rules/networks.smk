@@ -1,0 +1,44 @@
+rule train:
+    input:
+        modules("training", "metrics", "networks/retriever"),
+        train=training_set,
+        validation=study_path("data/validation.zarr"),
+    output:
+        final=study_path("models/{network}/{symmetry}/n{samples}/seed{seed}/final.safetensors"),
+        best=study_path("models/{network}/{symmetry}/n{samples}/seed{seed}/best.safetensors"),
+        history=study_path("models/{network}/{symmetry}/n{samples}/seed{seed}/history.csv"),
+    log:
+        study_path("logs/train/{network}/{symmetry}/n{samples}/seed{seed}.log"),
+    benchmark:
+        study_path("benchmarks/train/{network}/{symmetry}/n{samples}/seed{seed}.tsv")
+    priority: 10
+    threads: 1
+    resources:
+        gpu=gpus(),
+    params:
+        section=data_section(),
+        settings=config["training"],
+        options=network_options,
+    script:
+        "../scripts/train.py"
+
+
+rule apply_network:
+    input:
+        modules("methods", "networks/retriever"),
+        models=models_of_cell,
+        train=training_set,
+        test=study_path("data/test.zarr"),
+    output:
+        train=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
+        test=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
+    log:
+        study_path("logs/apply_network/{network}/{symmetry}/n{samples}.log"),
+    threads: 1
+    resources:
+        gpu=gpus(),
+    params:
+        section=data_section(),
+        seeds=config["seeds"],
+    script:
+        "../scripts/apply_network.py"

@@ -1,0 +1,118 @@
+rule table:
+    input:
+        modules("tables"),
+        scores=scores_of_table,
+        published=workflow.source_path("../resources/published.csv"),
+    output:
+        csv=report(
+            study_path("tables/table{number}.csv"),
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "format": "csv"},
+        ),
+        md=study_path("tables/table{number}.md"),
+        tex=study_path("tables/table{number}.tex"),
+    log:
+        study_path("logs/table/{number}.log"),
+    threads: 1
+    script:
+        "../scripts/table.py"
+
+
+rule figure_symmetries:
+    input:
+        modules("figures", "symmetry"),
+        truth=study_path("data/test.zarr"),
+    output:
+        pdf=study_path("figures/symmetries.pdf"),
+        png=report(
+            study_path("figures/symmetries.png"),
+            caption="../report/symmetries.rst",
+            category="Figures",
+            labels={"figure": "1: the symmetries", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/symmetries.log"),
+    threads: 1
+    script:
+        "../scripts/figure_symmetries.py"
+
+
+rule figure_reconstructions:
+    input:
+        modules("figures", "symmetry"),
+        truth=study_path("data/test.zarr"),
+        reconstructions=reconstructions_of_test(),
+    output:
+        pdf=study_path("figures/reconstructions.pdf"),
+        png=report(
+            study_path("figures/reconstructions.png"),
+            caption="../report/reconstructions.rst",
+            category="Figures",
+            labels={"figure": "3: test samples", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/reconstructions.log"),
+    threads: 1
+    params:
+        samples=config["figure_samples"],
+    script:
+        "../scripts/figure_reconstructions.py"
+
+
+rule figure_error_against_size:
+    input:
+        modules("figures"),
+        table=study_path("tables/table5.csv"),
+        published=workflow.source_path("../resources/published.csv"),
+    output:
+        pdf=study_path("figures/error-against-size.pdf"),
+        png=report(
+            study_path("figures/error-against-size.png"),
+            caption="../report/error-against-size.rst",
+            category="Figures",
+            labels={"figure": "error against training size", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/error-against-size.log"),
+    threads: 1
+    script:
+        "../scripts/figure_error_against_size.py"
+
+
+rule figure_learning_curves:
+    input:
+        modules("figures"),
+        histories=histories(),
+    output:
+        pdf=study_path("figures/learning-curves.pdf"),
+        png=report(
+            study_path("figures/learning-curves.png"),
+            caption="../report/learning-curves.rst",
+            category="Figures",
+            labels={"figure": "learning curves", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/learning-curves.log"),
+    threads: 1
+    script:
+        "../scripts/figure_learning_curves.py"
+
+
+rule figure_error_against_time:
+    input:
+        modules("figures"),
+        scores=scores("test"),
+    output:
+        pdf=study_path("figures/error-against-time.pdf"),
+        png=report(
+            study_path("figures/error-against-time.png"),
+            caption="../report/error-against-time.rst",
+            category="Figures",
+            labels={"figure": "error against time", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/error-against-time.log"),
+    threads: 1
+    script:
+        "../scripts/figure_error_against_time.py"

@@ -1,0 +1,52 @@
+rule score_network:
+    input:
+        modules("scores", "metrics"),
+        reconstructions=[
+            study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr"),
+            study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
+        ],
+        truths=truths_of_network,
+    output:
+        directory(study_path("scores/{network}/{symmetry}/n{samples}/train.zarr")),
+        directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
+    log:
+        study_path("logs/score/{network}/{symmetry}/n{samples}.log"),
+    threads: 1
+    params:
+        section=data_section(),
+    script:
+        "../scripts/score.py"
+
+
+use rule score_network as score_baseline with:
+    input:
+        modules("scores", "metrics"),
+        reconstructions=[
+            study_path("reconstructions/{recipe}/train.zarr"),
+            study_path("reconstructions/{recipe}/test.zarr"),
+        ],
+        truths=[study_path("data/train.zarr"), study_path("data/test.zarr")],
+    output:
+        directory(study_path("scores/{recipe}/train.zarr")),
+        directory(study_path("scores/{recipe}/test.zarr")),
+    log:
+        study_path("logs/score/{recipe}.log"),
+
+
+rule score_constants:
+    input:
+        modules("scores", "metrics"),
+        before=study_path("data/train.zarr"),
+        after=study_path("data/train-broken.zarr"),
+        test=study_path("data/test.zarr"),
+    output:
+        [directory(path) for path in constants("train") + constants("test")],
+    log:
+        study_path("logs/score/constants.log"),
+    threads: 1
+    params:
+        section=data_section(),
+        samples=sorted(config["samples"]),
+        scores=study_path("scores"),
+    script:
+        "../scripts/score_constants.py"

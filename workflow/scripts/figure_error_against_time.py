@@ -1,0 +1,6 @@
+from farfield import figures, jobs
+
+with jobs.job(snakemake.log[0]):
+    figures.save(
+        figures.error_against_time(snakemake.input.scores), snakemake.output.pdf, snakemake.output.png
+    )

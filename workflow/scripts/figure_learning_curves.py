@@ -1,0 +1,6 @@
+from farfield import figures, jobs
+
+with jobs.job(snakemake.log[0]):
+    figures.save(
+        figures.learning_curves(snakemake.input.histories), snakemake.output.pdf, snakemake.output.png
+    )

@@ -1,0 +1,7 @@
+from farfield import figures, jobs
+
+with jobs.job(snakemake.log[0]):
+    figure = figures.reconstructions(
+        snakemake.input.truth, snakemake.input.reconstructions, **snakemake.params.samples
+    )
+    figures.save(figure, snakemake.output.pdf, snakemake.output.png)
