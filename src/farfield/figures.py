@@ -22,7 +22,6 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
-from matplotlib.transforms import Bbox
 
 from farfield import store
 
@@ -55,7 +54,7 @@ def theme() -> Iterator[None]:
         **sns.axes_style("whitegrid", {"axes.edgecolor": "0.2", "grid.color": "0.9"}),
         **sns.plotting_context("paper"),
         **{f"{part}.labelsize": 8 for part in ("axes", "xtick", "ytick")},
-        **{"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8, "figure.labelsize": 8},
+        **{"font.size": 8, "axes.titlesize": 8, "legend.fontsize": 8, "figure.labelsize": 8, "figure.titlesize": 8},
         **{"lines.markersize": 4.5, "lines.linewidth": 1.2, "legend.frameon": False, "pdf.fonttype": 42},
     }
     with mpl.rc_context(settings):
@@ -85,6 +84,7 @@ def _colours(names: Iterable[str]) -> dict[str, Any]:
 
 def _picture(axes: Axes, values: np.ndarray, **how: Any) -> AxesImage:
     axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
     return axes.imshow(values, interpolation="nearest", **how)
 
 
@@ -128,7 +128,8 @@ def _pattern(axes: Axes, patterns: np.ndarray) -> None:
     image = _picture(axes, shown, cmap="magma", extent=extent)
     axes.set(xticks=[-0.4, 0, 0.4], yticks=[-0.4, 0, 0.4])
     axes.set(xlabel="frequency (cycles per pixel)", ylabel="frequency (cycles per pixel)")
-    axes.set_title(f"one pattern for all {len(patterns)}: they differ\nby at most {difference:.0e} of its maximum")
+    told = f"one pattern for all {len(patterns)}:\nthey differ by at most {difference:.0e} of its maximum"
+    axes.figure.suptitle(told)
     axes.figure.colorbar(image, ax=axes, label="log₁₀(intensity / maximum)")
 
 
@@ -183,7 +184,7 @@ def _largest(paths: Iterable[str | Path]) -> list[xr.Dataset]:
             continue
         trained = chosen.setdefault(dataset.attrs["method"], {})
         symmetry, size = dataset.attrs.get("symmetry", ""), dataset.attrs.get("samples", 0)
-        if symmetry not in trained or size > trained[symmetry].attrs["samples"]:
+        if symmetry not in trained or size > trained[symmetry].attrs.get("samples", 0):
             trained[symmetry] = dataset
     return [trained[key] for trained in chosen.values() for key in ("", *SYMMETRIES) if key in trained]
 
@@ -343,7 +344,7 @@ def error_against_size(frame: pd.DataFrame, published: str | Path) -> Figure:
         _plain(axes.xaxis, sorted({int(size) for size in sizes}))
     lines, best = _without_curve(frame), networks["relative"].min()
     # A solver may be decades below every network: its line would leave no room for theirs.
-    ours.set_ylim(min(best, *(value for value in lines.values() if value > best / 30)) / 1.5, 1.3)
+    ours.set_ylim(min([best, *(value for value in lines.values() if value > best / 10)]) / 1.5, 1.3)
     _reference_lines(ours, lines)
     _plain(ours.yaxis)
     _plain(theirs.yaxis)
@@ -394,8 +395,7 @@ def learning_curves(history_paths: Iterable[str | Path]) -> Figure:
 def _label_points(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
     """Name points inside the axes, each where it covers no other name and no point."""
     axes.figure.draw_without_rendering()
-    pixels = axes.transData.transform(list(points.values()))
-    taken = [Bbox.from_extents(*(pixel - 5), *(pixel + 5)) for pixel in pixels]
+    taken = [drawn.get_window_extent().padded(2) for drawn in axes.lines]
     sides = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
     places = [(far * x, far * y) for far in (7, 13, 20, 28, 37) for x, y in sides]
     line = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 3}

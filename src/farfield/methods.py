@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
 
@@ -104,5 +105,5 @@ def dataset(objects: Objects, seeds: Sequence[int], checkpoints: Sequence[str]) 
                 {"units": "1", "long_name": "complex object"},
             )
         },
-        coords={"seed": list(seeds), "checkpoint": list(checkpoints)},
+        coords={"seed": list(seeds), "checkpoint": np.array(checkpoints, dtype=object)},
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import xarray as xr
 
-from farfield import metrics, symmetry
-from farfield.shapes import Objects
+from farfield import methods, metrics, symmetry
+from farfield.shapes import Estimates, Objects
 
 UNITS = {
     "mse": "squared amplitude, per real or imaginary part of a pixel",
@@ -16,7 +17,7 @@ UNITS = {
 }
 
 
-def _score(truth: Objects, intensity: torch.Tensor, estimate: Objects, aligned: bool) -> dict[str, torch.Tensor]:
+def _score(truth: Objects, intensity: torch.Tensor, estimate: Estimates, aligned: bool) -> dict[str, torch.Tensor]:
     comparable = symmetry.align(truth, estimate) if aligned else estimate
     return {
         "mse": metrics.mse(truth, comparable),
@@ -73,15 +74,15 @@ def _dataset(rows: dict[str, list[torch.Tensor]], objects: Objects, like: xr.Dat
     return xr.Dataset(scores, coords=like.coords, attrs=like.attrs).assign(seconds=like.seconds)
 
 
-def _zero(training: Objects) -> Objects:
+def _zero(training: Objects) -> Estimates:
     return torch.zeros_like(training[0])
 
 
-def _mean_object(training: Objects) -> Objects:
+def _mean_object(training: Objects) -> Estimates:
     return training.mean(0)
 
 
-CONSTANTS: dict[str, Callable[[Objects], Objects]] = {"zero": _zero, "mean-object": _mean_object}
+CONSTANTS: dict[str, Callable[[Objects], Estimates]] = {"zero": _zero, "mean-object": _mean_object}
 """What a network that learned nothing of the inverse predicts, from its training set."""
 
 
@@ -104,13 +105,8 @@ def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attribute
     xarray.Dataset
         As `score`.
     """
-    constant = CONSTANTS[name](torch.from_numpy(training.object.values)).numpy()
+    constant = CONSTANTS[name](torch.from_numpy(training.object.values))
     count = truth.sizes["sample"]
-    estimate = xr.Dataset(
-        {
-            "object": (("sample", "y", "x"), constant[None].repeat(count, 0)),
-            "seconds": (("seed", "checkpoint"), [[0.0]], {"units": "s"}),
-        },
-        attrs={**attributes, "method": name, "kind": "constant"},
-    )
-    return score(estimate.assign(object=estimate.object.expand_dims(seed=[0], checkpoint=["final"])), truth)
+    estimate = methods.dataset(constant.expand(1, 1, count, -1, -1), [0], ["final"])
+    still = estimate.assign(seconds=(("seed", "checkpoint"), np.zeros((1, 1)), {"units": "s"}))
+    return score(still.assign_attrs({**attributes, "method": name, "kind": "constant"}), truth)

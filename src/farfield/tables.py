@@ -206,7 +206,11 @@ def _baselines(frame: pd.DataFrame) -> list[_Block]:
         for line in lines.itertuples()
     ]
     titles = ["Baseline", "Samples", "Symmetries", "Error", "Relative to zero"]
-    return [_Block("Baselines.", [("", title) for title in titles], rows)] if rows else []
+    return (
+        [_Block("Baselines, each on the samples that it was scored on.", [("", title) for title in titles], rows)]
+        if rows
+        else []
+    )
 
 
 def _stated(pair: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ from farfield.diffraction import measure
 from farfield.metrics import symmetry_adjusted_mse
 from farfield.networks import retriever as models
 from farfield.networks.retriever import Retriever
-from farfield.shapes import Objects
+from farfield.shapes import Estimates, Objects
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class _Trainer:
             patience=settings.patience,
             min_lr=settings.learning_rate_floor,
         )
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, Any]] = []
         self.best: dict[str, torch.Tensor] = {}
 
     @property
@@ -126,7 +126,7 @@ class _Trainer:
         reached_floor = bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
         return len(self.history) >= self.settings.epochs or reached_floor
 
-    def record(self, row: dict[str, float]) -> None:
+    def record(self, row: dict[str, Any]) -> None:
         """End an epoch: keep the model if it is the best so far, and let the plateau be judged."""
         if all(row["validation_sa_mse"] < earlier["validation_sa_mse"] for earlier in self.history):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
@@ -202,12 +202,12 @@ def _one_epoch(trainer: _Trainer, inputs: torch.Tensor, targets: torch.Tensor, s
     return float(total) / len(inputs)
 
 
-def _validate(model: Retriever, validation: Objects, intensity: torch.Tensor) -> float:
+def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor) -> float:
     return float(symmetry_adjusted_mse(validation, predict(model, intensity)).mean())
 
 
 def _train(
-    trainer: _Trainer, training: Objects, validation: Objects, oversampling: int, seed: int, checkpoint: Path
+    trainer: _Trainer, training: Objects, validation: Estimates, oversampling: int, seed: int, checkpoint: Path
 ) -> None:
     """Train to the end, saving a checkpoint now and then."""
     device = trainer.model.mean.device
@@ -249,7 +249,7 @@ def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> N
 def fit(
     network: str,
     training: Objects,
-    validation: Objects,
+    validation: Estimates,
     settings: Settings,
     *,
     folder: str | Path,

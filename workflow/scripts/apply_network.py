@@ -10,8 +10,7 @@ with jobs.job(snakemake.log[0]):
     variants = itertools.product(snakemake.params.seeds, ["final", "best"])
     device = snakemake.config["device"]
     networks = {
-        variant: methods.network(path, device)
-        for variant, path in zip(variants, snakemake.input.models, strict=True)
+        variant: methods.network(path, device) for variant, path in zip(variants, snakemake.input.models, strict=True)
     }
     for split in ("train", "test"):
         count = int(cell.samples) if split == "train" else None

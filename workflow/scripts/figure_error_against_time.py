@@ -1,6 +1,4 @@
 from farfield import figures, jobs
 
 with jobs.job(snakemake.log[0]):
-    figures.save(
-        figures.error_against_time(snakemake.input.scores), snakemake.output.pdf, snakemake.output.png
-    )
+    figures.save(figures.error_against_time(snakemake.input.scores), snakemake.output.pdf, snakemake.output.png)

@@ -1,6 +1,4 @@
 from farfield import figures, jobs
 
 with jobs.job(snakemake.log[0]):
-    figures.save(
-        figures.learning_curves(snakemake.input.histories), snakemake.output.pdf, snakemake.output.png
-    )
+    figures.save(figures.learning_curves(snakemake.input.histories), snakemake.output.pdf, snakemake.output.png)

@@ -7,6 +7,7 @@ To add one, write its file beside these and give it a line in `NETWORKS`.
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -26,7 +27,7 @@ def options(name: str) -> list[str]:
     return list(inspect.signature(NETWORKS[name]).parameters)[2:]
 
 
-def create(name: str, image_size: int, oversampling: int = 2, **settings: float) -> nn.Module:
+def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -> nn.Module:
     """Make an untrained network.
 
     Parameters

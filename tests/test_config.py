@@ -1,0 +1,101 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from farfield.config import ConfigError, check, complete
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+LAPTOP = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def test_schema_and_defaults_agree():
+    assert complete({}, SCHEMA) == LAPTOP
+
+
+def test_every_key_is_explained():
+    text = (ROOT / "config/README.md").read_text()
+
+    def keys(rule):
+        for name, inner in rule.get("properties", {}).items():
+            yield name
+            yield from keys(inner)
+        if isinstance(rule.get("additionalProperties"), dict):
+            yield from keys(rule["additionalProperties"])
+
+    missing = [key for key in keys(SCHEMA) if f"`{key}`" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", ["config", "paper", "test"])
+def test_the_studies_of_this_repository_are_whole_and_valid(name):
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    assert check(config, SCHEMA, check_device=False) == config
+
+
+def test_a_small_config_takes_the_defaults():
+    checked = check({"study": "mine", "samples": [10]}, SCHEMA)
+    assert checked["training"] == LAPTOP["training"]
+    assert checked["samples"] == [10]
+    assert check({"baselines": {}}, SCHEMA)["baselines"] == {}
+    assert check({"baselines": {"er": {"recipe": "50*ER"}}}, SCHEMA)["baselines"]["er"]["starts"] == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epohcs": 3}, "unknown key 'epohcs'"),
+        ({"sample": [3]}, "unknown key 'sample'; did you mean 'samples'?"),
+        ({"training": {"epohcs": 3}}, "training: unknown key 'epohcs'; did you mean 'epochs'?"),
+        ({"image_size": 32.5}, "image_size: expected an integer at least 8, got 32.5"),
+        ({"image_size": 32.0}, "image_size: expected an integer"),
+        ({"image_size": True}, "image_size: expected an integer"),
+        ({"image_size": "32"}, "image_size: expected an integer at least 8, got '32'"),
+        ({"image_size": 33}, "networks: unet cannot be made: expected an image size of 8, 16, 32, 64"),
+        ({"oversampling": 1}, "oversampling: expected an integer at least 2, got 1"),
+        ({"samples": [0, 5]}, "samples[0]: expected an integer at least 1, got 0"),
+        ({"samples": []}, "samples: expected a list that is not empty and without repetitions, got []"),
+        ({"samples": [5, 5]}, "without repetitions, got [5, 5]"),
+        ({"samples": [4000]}, "samples: 4000 is beyond the 2000 simulated; lower it or raise crystals: training"),
+        ({"networks": []}, "networks: expected a list that is not empty"),
+        ({"networks": ["unett"]}, "networks: unknown network 'unett'; did you mean 'unet'?"),
+        ({"networks": "unet"}, "networks: expected a list"),
+        ({"seeds": []}, "seeds: expected a list that is not empty"),
+        ({"seeds": [-1]}, "seeds[0]: expected an integer at least 0, got -1"),
+        ({"device": "gpu"}, "device: expected one of cpu, cuda, cuda-if-available, got 'gpu'"),
+        ({"study": "../x"}, "study: expected letters, digits"),
+        ({"crystals": {"fill": 0.9}}, "crystals: fill: expected a number at least 0.05 and at most 0.35, got 0.9"),
+        ({"crystals": {"defects": [3, 1]}}, "crystals: defects: expected (fewest, most), got [3, 1]; swap them"),
+        ({"crystals": None}, "crystals: expected keys, got None"),
+        ({"training": {"learning_rate": "1e-3"}}, "YAML takes that for text: write 1.0e-3"),
+        ({"training": {"learning_rate": 1.0e-6}}, "learning_rate_floor: expected less than learning_rate"),
+        ({"training": {"epochs": 0}}, "training: epochs: expected an integer at least 1, got 0"),
+        ({"network_options": {"unet": {"hidden": 3}}}, "expected options of unet out of width, outputs, got hidden"),
+        ({"network_options": {"nuet": {}}}, "network_options: unknown network 'nuet'; did you mean 'unet'?"),
+        (
+            {"baselines": {"a": {"recipe": "5*HIP"}}},
+            "baselines: a: recipe: expected an algorithm out of ER, HIO, RAAR",
+        ),
+        ({"baselines": {"unet": {}}}, "'unet' is the name of a network"),
+        ({"baselines": {"a b": {}}}, "baselines: expected letters, digits"),
+    ],
+)
+def test_mistakes_are_named_with_value_and_repair(change, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        check(change, SCHEMA)
+    assert len(str(error.value).splitlines()) <= 4
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+def test_a_missing_gpu_is_a_mistake_only_where_the_jobs_run():
+    with pytest.raises(ConfigError, match="device: expected a CUDA GPU, found none"):
+        check({"device": "cuda"}, SCHEMA)
+    assert check({"device": "cuda"}, SCHEMA, check_device=False)["device"] == "cuda"
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(ConfigError, match=r"(?s)image_size.*\n.*seeds|seeds.*\n.*image_size"):
+        check({"image_size": 0, "seeds": []}, SCHEMA)

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from farfield import networks
+from farfield.diffraction import measure
+from farfield.networks import retriever
+from farfield.networks.retriever import Retriever
+from farfield.networks.unet import EncoderDecoder
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_cdi_nn_has_its_published_parameters():
+    assert count(EncoderDecoder(32, 1, outputs=1)) == 720_321
+
+
+def test_sisprnet_has_its_published_parameters():
+    model = networks.create("sisprnet", 128, oversampling=1)
+    assert (count(model), count(model.mlp), count(model.trunk)) == (19_256_469, 18_877_443, 379_026)
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 128, 128)).shape == (1, 2, 128, 128)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize(("size", "oversampling"), [(16, 2), (32, 2), (64, 2), (16, 4)])
+def test_every_network_maps_patterns_to_objects(name, size, oversampling):
+    model = networks.create(name, size, oversampling, width=8)
+    output = model(torch.randn(3, oversampling * size, oversampling * size))
+    assert output.shape == (3, 2, size, size)
+    output.square().mean().backward()
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert not without
+
+
+def test_skip_connections_are_what_tells_the_two_unets_apart():
+    """Fine detail of the input reaches the output of the one past its 4² bottom, and not of the other."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 64, 64, requires_grad=True)
+    for name, joined in (("unet", False), ("unet-skip", True)):
+        model = networks.create(name, 32, width=8)
+        bottom = model.layers[6] if name == "unet" else model.bottom
+        handle = bottom.register_forward_hook(lambda module, inputs, output: output.detach() * 0)
+        gradient = torch.autograd.grad(model(x).sum(), x, allow_unused=True)[0]
+        handle.remove()
+        assert (gradient is not None and bool(gradient.any())) is joined
+
+
+def test_inputs_are_standardised_per_pixel(objects):
+    intensity = measure(objects)
+    model = Retriever(networks.create("unet", 32, width=8), 64)
+    model.standardise_by(intensity)
+    scaled = model.scale(intensity)
+    assert torch.allclose(scaled.mean(0), torch.zeros(64, 64), atol=1e-4)
+    assert torch.allclose(scaled.std(0, correction=0), torch.ones(64, 64), atol=1e-3)
+    constant = torch.ones(5, 64, 64)
+    model.standardise_by(constant)
+    assert not model.scale(constant + 1).any()
+
+
+def test_a_saved_network_comes_back_as_it_was(tmp_path, objects):
+    model = Retriever(networks.create("sisprnet", 32, width=8, hidden=32), 64).eval()
+    model.standardise_by(measure(objects))
+    description = {"network": "sisprnet", "image_size": 32, "oversampling": 2, "options": {"width": 8, "hidden": 32}}
+    retriever.save(model.state_dict(), tmp_path / "m.safetensors", description)
+    loaded = retriever.load(tmp_path / "m.safetensors")
+    pattern = measure(objects[:4])
+    assert torch.equal(loaded(pattern), model(pattern))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("unett", 32), "expected a network out of unet, unet-skip, sisprnet, got 'unett'"),
+        (("unet", 33), "image size of 8, 16, 32, 64"),
+        (("sisprnet", 20), "a pattern side that divides by 32"),
+        (("sisprnet", 32, 3), "an oversampling of 1, 2 or 4"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        networks.create(*arguments)
+
+
+def test_unknown_options_are_refused():
+    with pytest.raises(ValueError, match="expected options of unet out of width, outputs, got hidden"):
+        networks.create("unet", 32, hidden=3)
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(3)}, tmp_path / "pickle.safetensors")
+    with pytest.raises(ValueError, match=r"expected a whole .safetensors model"):
+        retriever.load(tmp_path / "pickle.safetensors")
+    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="one without its description"):
+        retriever.load(tmp_path / "other.safetensors")
+    description = {"network": "unet", "image_size": 32, "oversampling": 2, "options": {}}
+    save_file({"a": torch.zeros(3)}, tmp_path / "wrong.safetensors", metadata={"farfield": json.dumps(description)})
+    with pytest.raises(ValueError, match="expected weights of unet"):
+        retriever.load(tmp_path / "wrong.safetensors")
+    model = Retriever(networks.create("unet", 32, width=8), 64)
+    retriever.save(model.state_dict(), tmp_path / "cut.safetensors", {**description, "options": {"width": 8}})
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "cut.safetensors").read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"expected a whole .safetensors model"):
+        retriever.load(tmp_path / "cut.safetensors")

@@ -1,0 +1,165 @@
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from farfield import crystals, metrics, training
+from farfield.diffraction import measure
+from farfield.networks import retriever
+from farfield.symmetry import break_symmetries
+
+SETTINGS = training.Settings(
+    epochs=4, batch_size=8, learning_rate=2e-3, learning_rate_floor=1e-5, factor=0.5, patience=3, precision="float32"
+)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    items = crystals.simulate(56, 16, 3)
+    return break_symmetries(items[:40]), items[40:]
+
+
+def fit(sets, folder, network="sisprnet", settings=SETTINGS, **options):
+    return training.fit(network, *sets, settings, folder=folder, seed=5, options={"width": 8}, **options)
+
+
+def weights(folder: Path) -> bytes:
+    return b"".join((folder / name).read_bytes() for name in ("final.safetensors", "best.safetensors"))
+
+
+class Killed(Exception):
+    pass
+
+
+def test_resumed_training_equals_an_undisturbed_one(sets, tmp_path, monkeypatch):
+    """Killed after every epoch in turn; sisprnet has dropout, so its random numbers must come back too."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    fit(sets, tmp_path / "whole")
+    save = training._Trainer.save
+
+    def save_and_die(self, path):
+        save(self, path)
+        raise Killed
+
+    monkeypatch.setattr(training._Trainer, "save", save_and_die)
+    for _ in range(SETTINGS.epochs):
+        with pytest.raises(Killed):
+            fit(sets, tmp_path / "killed")
+        assert not (tmp_path / "killed/final.safetensors").exists()
+    monkeypatch.setattr(training._Trainer, "save", save)
+    fit(sets, tmp_path / "killed")
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("killed", "whole")]
+    pd.testing.assert_frame_equal(*histories)
+    assert not (tmp_path / "killed/checkpoint.pt").exists()
+
+
+def test_kill_nine_and_rerun(sets, tmp_path):
+    """A process killed at some instant, then the same call again: the weights of an undisturbed run."""
+    fit(sets, tmp_path / "whole", settings=training.Settings(**{**vars(SETTINGS), "epochs": 60}))
+    script = f"""
+import torch
+from farfield import crystals, symmetry, training
+torch.set_num_threads(1)
+training.CHECKPOINT_SECONDS = 0.05
+items = crystals.simulate(56, 16, 3)
+settings = training.Settings(**{ ({**vars(SETTINGS), "epochs": 60})!r})
+training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], settings,
+             folder={str(tmp_path / "killed")!r}, seed=5, options={{"width": 8}})
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not (tmp_path / "killed/checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed/final.safetensors").exists()
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["config", "data", "truncated"])
+def test_a_checkpoint_of_something_else_is_not_mixed_in(sets, tmp_path, monkeypatch, caplog, change):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(training._Trainer, "finished", property(lambda self: len(self.history) >= 2))
+    folder = tmp_path / "changed"
+    other = training.Settings(**{**vars(SETTINGS), "learning_rate": 1e-3}) if change == "config" else SETTINGS
+    training_set = sets[0].flip(0) if change == "data" else sets[0]
+    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)  # leaves the checkpoint behind
+    fit((training_set, sets[1]), folder, settings=other)
+    monkeypatch.undo()
+    if change == "truncated":
+        (folder / "checkpoint.pt").write_bytes((folder / "checkpoint.pt").read_bytes()[:1000])
+    with caplog.at_level(logging.WARNING):
+        fit(sets, folder)
+    assert "training starts anew" in caplog.text
+    fit(sets, tmp_path / "whole")
+    assert weights(folder) == weights(tmp_path / "whole")
+
+
+def test_checkpoints_execute_no_pickles(sets, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path(tmp_path / "executed").touch, ())
+
+    folder = tmp_path / "m"
+    folder.mkdir()
+    torch.save({"fingerprint": Trap()}, folder / "checkpoint.pt")
+    fit(sets, folder)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(sets, tmp_path):
+    wild = training.Settings(**{**vars(SETTINGS), "learning_rate": 1e30})
+    with pytest.raises(
+        training.TrainingError, match=r"expected a finite loss, got .* in epoch \d+ at learning rate 1e\+30"
+    ):
+        fit(sets, tmp_path, network="unet", settings=wild)
+    assert not list(tmp_path.glob("*"))
+
+
+def test_best_model_is_the_best_validated(sets, tmp_path):
+    fit(sets, tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    scores = {}
+    for name in ("final", "best"):
+        model = retriever.load(tmp_path / f"{name}.safetensors")
+        estimate = training.predict(model, measure(sets[1]))
+        scores[name] = float(metrics.symmetry_adjusted_mse(sets[1], estimate).mean())
+    assert scores["best"] == pytest.approx(history.validation_sa_mse.min(), rel=1e-5)
+    assert scores["final"] == pytest.approx(history.validation_sa_mse.iloc[-1], rel=1e-5)
+    assert list(history.epoch) == [1, 2, 3, 4]
+
+
+def test_training_stops_at_the_floor_of_the_learning_rate(sets, tmp_path):
+    falling = training.Settings(**{**vars(SETTINGS), "epochs": 50, "learning_rate_floor": 1.5e-3, "patience": 0})
+    fit(sets, tmp_path, settings=falling)
+    assert len(pd.read_csv(tmp_path / "history.csv")) < 50
+
+
+def test_training_learns(sets, tmp_path):
+    longer = training.Settings(**{**vars(SETTINGS), "epochs": 40})
+    training.fit("unet", *sets, longer, folder=tmp_path, options={"width": 8})
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.loss.iloc[-1] < 0.7 * history.loss.iloc[0]
+
+
+def test_bfloat16_trains_to_a_similar_loss(sets, tmp_path):
+    short = training.Settings(**{**vars(SETTINGS), "precision": "bfloat16"})
+    losses = []
+    for settings, name in ((SETTINGS, "a"), (short, "b")):
+        fit(sets, tmp_path / name, network="unet", settings=settings)
+        losses.append(pd.read_csv(tmp_path / name / "history.csv").loss.iloc[-1])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+def test_a_missing_gpu_is_refused_or_replaced():
+    with pytest.raises(ValueError, match="expected a CUDA GPU, found none; set device: cuda-if-available or cpu"):
+        training.choose_device("cuda")
+    assert training.choose_device("cuda-if-available").type == "cpu"
