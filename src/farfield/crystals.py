@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy import ndimage
+from skimage.measure import grid_points_in_poly
 
 from farfield.shapes import Objects
 
@@ -90,10 +91,8 @@ def _signed_distance(vertices: np.ndarray, size: int) -> np.ndarray:
     edge, to_pixel = end - start, pixels - start
     along = np.clip((to_pixel * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
     nearest = ((to_pixel - along[..., None] * edge) ** 2).sum(-1).min(axis=0)
-    straddles = (start[..., 0] > pixels[..., 0]) != (end[..., 0] > pixels[..., 0])
-    height = np.where(edge[..., 0] == 0, 1, edge[..., 0])
-    crosses = straddles & (pixels[..., 1] < start[..., 1] + to_pixel[..., 0] * edge[..., 1] / height)
-    return np.sqrt(nearest) * np.where(crosses.sum(axis=0) % 2, -1, 1)
+    inside = grid_points_in_poly((size, size), vertices)
+    return np.sqrt(nearest) * np.where(inside, -1, 1)
 
 
 def _polygon(rng: np.random.Generator, area: int) -> np.ndarray:

@@ -1,0 +1,205 @@
+"""The whole chain on config/test.yaml, once per test run, and what a user would do to it then."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from farfield import store
+from farfield.networks import retriever
+
+ROOT = Path(__file__).parent.parent
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
+
+
+def snakemake(folder: Path, *arguments: str, config: str = "config/test.yaml", fails: bool = False) -> str:
+    """Run the workflow in a folder and return what it printed."""
+    result = subprocess.run(
+        [*SNAKEMAKE, *arguments, "--configfile", config],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    printed = result.stdout + result.stderr
+    assert (result.returncode != 0) == fails, printed[-6000:]
+    return printed
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A copy of the workflow in which the test study has run."""
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("Snakefile", "workflow", "config", "profiles"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    snakemake(folder)
+    return folder
+
+
+def results(folder: Path) -> Path:
+    return folder / "results/test"
+
+
+def table(folder: Path, number: int) -> pd.DataFrame:
+    return pd.read_csv(results(folder) / f"tables/table{number}.csv")
+
+
+def planned(printed: str) -> dict[str, int]:
+    """Jobs by rule, from a dry run."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M) if name != "total"}
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_tables_hold_every_method(study, number):
+    frame = table(study, number)
+    networks = frame[frame.method.isin(["unet", "sisprnet"])]
+    assert len(networks) == 2 * 2 * 2
+    assert set(networks.seeds) == {2}
+    assert networks[["mean", "sd", "relative"]].notna().all(axis=None)
+    assert {"zero", "mean-object", "hio-classic", "hio-tuned"} <= set(frame.method)
+    zero = frame[frame.method == "zero"]
+    assert np.allclose(zero.relative, 1)
+    assert zero["mean"].between(0.2, 0.35).all() if number in (2, 4, 5) else zero["mean"].between(0.1, 0.18).all()
+    for suffix in ("md", "tex"):
+        assert "published" in (results(study) / f"tables/table{number}.{suffix}").read_text().lower()
+
+
+def test_the_numbers_are_those_of_working_methods(study):
+    frame = table(study, 5).set_index("method")
+    assert (frame.relative <= 1 + 1e-9).all()
+    assert float(frame.relative["hio-tuned"]) < 0.05
+    after = frame[frame.symmetry == "after"].relative
+    before = frame[frame.symmetry == "before"].relative
+    assert (after.loc[["unet", "sisprnet"]].to_numpy() < before.loc[["unet", "sisprnet"]].to_numpy()).all()
+
+
+def test_training_tables_agree_with_the_models(study):
+    """Table 1's mean is the MSE of the final weights on their own training set, computed here once more."""
+    import torch
+
+    from farfield import metrics
+
+    values = []
+    for seed in (0, 1):
+        model = retriever.load(results(study) / f"models/unet/after/n32/seed{seed}/final.safetensors")
+        dataset = store.open_dataset(results(study) / "data/train-broken.zarr")
+        objects = torch.from_numpy(dataset.object[:32].values)
+        with torch.inference_mode():
+            values.append(float(metrics.mse(objects, model(torch.from_numpy(dataset.intensity[:32].values))).mean()))
+    frame = table(study, 1).query("method == 'unet' and samples == 32 and symmetry == 'after'")
+    assert float(frame["mean"].iloc[0]) == pytest.approx(np.mean(values), rel=1e-4)
+    assert float(frame["sd"].iloc[0]) == pytest.approx(np.std(values, ddof=1), rel=1e-3)
+
+
+def test_figures_are_there(study):
+    names = {path.name for path in (results(study) / "figures").iterdir()}
+    stems = ("symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time")
+    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
+    assert all((results(study) / "figures" / name).stat().st_size > 5000 for name in names)
+
+
+def test_sets_report_their_symmetries(study):
+    frame = pd.read_csv(results(study) / "data/conditioning.csv")
+    assert list(frame["set"]) == ["train", "train", "validation", "test"]
+    assert (frame.flipped <= frame.samples).all()
+
+
+def test_a_log_has_a_line_for_each_epoch(study):
+    log = (results(study) / "logs/train/unet/after/n32/seed0.log").read_text()
+    assert len(re.findall(r"epoch \d+/12  loss [\d.]+  validation SA-MSE [\d.]+", log)) == 12
+
+
+def test_a_second_run_has_nothing_to_do(study):
+    assert "Nothing to be done" in snakemake(study)
+
+
+def test_a_changed_training_key_reruns_training_and_what_follows(study):
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["training"]["patience"] = 4
+    (study / "changed.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
+    assert jobs["train"] == 16
+    assert not {"simulate", "break_symmetries", "reconstruct", "score_baseline", "score_constants"} & set(jobs)
+
+
+def test_a_deleted_table_reruns_one_job(study):
+    path = results(study) / "tables/table3.md"
+    before = path.read_bytes()
+    path.unlink()
+    assert planned(snakemake(study, "--dry-run")) == {"all": 1, "table": 1}
+    snakemake(study)
+    assert path.read_bytes() == before
+
+
+def test_a_truncated_store_is_named_with_its_repair(study):
+    path = results(study) / "data/validation.zarr"
+    chunk = next(file for file in path.glob("object/c/**/*") if file.is_file())
+    content = chunk.read_bytes()
+    chunk.write_bytes(content[:-1])
+    model = "results/test/models/unet/after/n32/seed0/final.safetensors"
+    weights = (study / model).read_bytes()
+    try:
+        printed = snakemake(study, model, "--force", fails=True)
+        assert "validation.zarr: expected a whole store" in printed
+        assert "rebuild it with: snakemake" in printed
+    finally:
+        chunk.write_bytes(content)
+        (study / model).parent.mkdir(parents=True, exist_ok=True)
+    snakemake(study, model)
+    assert (study / model).read_bytes() == weights
+
+
+def test_a_killed_training_is_resumed_by_the_next_run(study):
+    """kill -9 of everything while a training runs; the rerun resumes and ends with the same weights."""
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["study"] = "killed"
+    config["training"]["epochs"] = 400
+    (study / "killed.yaml").write_text(yaml.safe_dump(config))
+    folder = study / "results/killed/models/unet/after/n64/seed0"
+    target = str(folder.relative_to(study) / "final.safetensors")
+    command = [*SNAKEMAKE, target, "--configfile", "killed.yaml", "--nolock"]
+    process = subprocess.Popen(command, cwd=study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, 9)
+    process.wait()
+    assert (folder / "checkpoint.pt").exists()
+    assert not (folder / "final.safetensors").exists()
+    snakemake(study, target, config="killed.yaml")
+    log = (study / "results/killed/logs/train/unet/after/n64/seed0.log").read_text()
+    assert "resumed after epoch" in log
+    resumed = (folder / "final.safetensors").read_bytes()
+    snakemake(study, target, "--force", config="killed.yaml")
+    assert (folder / "final.safetensors").read_bytes() == resumed
+
+
+def test_a_bad_config_ends_before_the_first_job_in_a_few_lines(study):
+    (study / "bad.yaml").write_text("study: bad\nepohcs: 3\nimage_size: 0\n")
+    printed = snakemake(study, config="bad.yaml", fails=True)
+    assert "unknown key 'epohcs'" in printed
+    assert "image_size: expected an integer at least 8, got 0" in printed
+    assert len(printed.strip().splitlines()) <= 10
+    assert not (study / "results/bad").exists()
+
+
+def test_a_report_is_made(study):
+    snakemake(study, "--report", "results/test/report.zip")
+    assert (results(study) / "report.zip").stat().st_size > 100_000
+
+
+def test_the_config_is_the_laptop_study_unless_another_is_named(study):
+    command = [*SNAKEMAKE, "--dry-run"]
+    result = subprocess.run(command, cwd=study, capture_output=True, text=True, check=True)
+    assert "results/laptop/tables/table5.csv" in result.stdout + result.stderr
+    assert planned(result.stdout + result.stderr)["train"] == 32
