@@ -3,6 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
+STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
 .PHONY: help setup results report test lint lock clean
 
@@ -21,8 +22,8 @@ setup: .venv/.installed ## .venv, installed from the lock
 results: setup ## the study: its tables and figures (CONFIG=config/test.yaml for the tiny one)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
-report: setup ## results/{study}/report.zip, for a browser
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) report
+report: results ## results/{study}/report.zip, for a browser
+	$(BIN)/snakemake --report results/$(STUDY)/report.zip --configfile $(CONFIG)
 
 test: setup ## pytest
 	$(BIN)/python -m pytest

@@ -36,6 +36,13 @@ def test_the_studies_of_this_repository_are_whole_and_valid(name):
     assert check(config, SCHEMA, check_device=False) == config
 
 
+def test_the_order_of_keys_does_not_matter():
+    """Snakemake would take it for changed params."""
+    turned = {key: LAPTOP[key] for key in reversed(LAPTOP)}
+    turned["crystals"] = {key: LAPTOP["crystals"][key] for key in sorted(LAPTOP["crystals"])}
+    assert repr(complete(turned, SCHEMA)) == repr(complete(LAPTOP, SCHEMA))
+
+
 def test_a_small_config_takes_the_defaults():
     checked = check({"study": "mine", "samples": [10]}, SCHEMA)
     assert checked["training"] == LAPTOP["training"]

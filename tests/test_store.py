@@ -25,7 +25,9 @@ def test_a_store_comes_back_with_its_provenance(tmp_path, dataset):
 
 
 def test_a_missing_store_is_named_with_its_repair(tmp_path):
-    with pytest.raises(store.StoreError, match=r"no\.zarr: expected a store, found none; make it with: snakemake"):
+    with pytest.raises(
+        store.StoreError, match=r"no\.zarr: expected a store, found none; make it with: rm -rf .* && snakemake"
+    ):
         store.open_dataset(tmp_path / "no.zarr")
 
 
@@ -43,14 +45,16 @@ def test_a_truncated_store_is_refused(tmp_path, dataset, damage):
         dataset.to_zarr(path, consolidated=False, zarr_format=3)
     else:
         (path / "zarr.json").write_text((path / "zarr.json").read_text()[:50])
-    with pytest.raises(store.StoreError, match=r"a\.zarr: expected a whole store .* rebuild it with: snakemake"):
+    with pytest.raises(
+        store.StoreError, match=r"a\.zarr: expected a whole store .* rebuild it with: rm -rf .* && snakemake"
+    ):
         store.open_dataset(path)
 
 
 def test_a_store_of_another_config_is_refused(tmp_path, dataset):
     store.write_dataset(dataset, tmp_path / "a.zarr", {"seed": 3, "size": 8})
     with pytest.raises(
-        store.StoreError, match="another config \\(seed: 3 instead of 4\\); rebuild it with: snakemake"
+        store.StoreError, match=r"another config \(seed: 3 instead of 4\); rebuild it with: rm -rf .* && snakemake"
     ):
         store.open_dataset(tmp_path / "a.zarr", {"seed": 4, "size": 8})
 

@@ -36,17 +36,15 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     dict
         A new config; keys that the schema does not know are kept.
     """
-    filled = copy.deepcopy(dict(config))
-    for key, rule in schema.get("properties", {}).items():
-        if key not in filled and "default" in rule:
-            filled[key] = copy.deepcopy(rule["default"])
-        if isinstance(filled.get(key), dict):
-            filled[key] = complete(filled[key], rule)
-    others = schema.get("additionalProperties")
-    if isinstance(others, dict):
-        for key, value in filled.items():
-            if key not in schema.get("properties", {}) and isinstance(value, dict):
-                filled[key] = complete(value, others)
+    # In the schema's order: Snakemake takes the same keys in another order for changed params.
+    rules = schema.get("properties", {})
+    known = {key: config.get(key, copy.deepcopy(rule.get("default"))) for key, rule in rules.items()}
+    filled = {key: value for key, value in known.items() if key in config or "default" in rules[key]}
+    filled |= {key: value for key, value in config.items() if key not in rules}
+    for key, value in filled.items():
+        rule = rules.get(key, schema.get("additionalProperties"))
+        if isinstance(value, dict) and isinstance(rule, dict):
+            filled[key] = complete(value, rule)
     return filled
 
 

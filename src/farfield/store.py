@@ -27,11 +27,14 @@ SAMPLES_PER_CHUNK = 64
 MOST_FILES = 1000
 """Chunks a variable may have before they are gathered into shards; cluster file systems dislike many files."""
 
-REBUILD = "snakemake --cores all --forcerun simulate --configfile <your config>"
-
 
 class StoreError(Exception):
     """A store that is missing, truncated or of another config."""
+
+
+def _rebuild(path: Path) -> str:
+    """Say which command rebuilds a store: Snakemake makes what is missing."""
+    return f"rm -rf {path} && snakemake --cores all --configfile <the study's config>"
 
 
 @cache
@@ -144,7 +147,7 @@ def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> 
     """
     path = Path(path)
     if not (path / "zarr.json").is_file():
-        raise StoreError(f"{path}: expected a store, found none; make it with: {REBUILD}")
+        raise StoreError(f"{path}: expected a store, found none; make it with: {_rebuild(path)}")
     try:
         attributes = json.loads((path / "zarr.json").read_text())["attributes"]
     except (json.JSONDecodeError, KeyError):
@@ -153,13 +156,13 @@ def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> 
     if promised != found:
         raise StoreError(
             f"{path}: expected a whole store ({promised or 'no end mark'}), found {found}; "
-            f"delete it and rebuild it with: {REBUILD}"
+            f"rebuild it with: {_rebuild(path)}"
         )
     made_from = json.loads(attributes["section"])
     if section is not None and made_from != json.loads(json.dumps(section)):
         keys = sorted(k for k in {*made_from, *section} if made_from.get(k) != section.get(k))
         differences = "; ".join(f"{k}: {made_from.get(k)!r} instead of {section.get(k)!r}" for k in keys)
-        raise StoreError(f"{path}: made from another config ({differences}); rebuild it with: {REBUILD}")
+        raise StoreError(f"{path}: made from another config ({differences}); rebuild it with: {_rebuild(path)}")
     with warnings.catch_warnings():
         # The hidden timestamp that Snakemake leaves in a folder is no part of the store.
         warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp", module="zarr")

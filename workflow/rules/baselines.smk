@@ -9,6 +9,8 @@ rule reconstruct:
     benchmark:
         study_path("benchmarks/reconstruct/{recipe}/{split}.tsv")
     priority: 5
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=gpus(),

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import yaml
@@ -7,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 import farfield
 from farfield.config import ConfigError, check
 from farfield.tables import TABLES
+from farfield.training import choose_device
 
 PACKAGE = Path(farfield.__file__).parent
 FIGURES = ["symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time"]
@@ -23,6 +23,12 @@ def checked(config):
 
 
 config = checked(config)
+
+# For `--sdm conda`: the environment, and this checkout's package, which it does not hold.
+ENVIRONMENT = f"../../envs/{'cpu' if config['device'] == 'cpu' else 'gpu'}.yaml"
+SOURCE = Path(workflow.basedir).parent / "src"
+if SOURCE.is_dir():
+    shell.prefix(f"export PYTHONPATH={SOURCE}:${{PYTHONPATH:-}}; ")
 
 
 wildcard_constraints:
@@ -46,8 +52,9 @@ def modules(*names):
 
 
 def gpus():
-    """GPUs that a job asks for, from the config's device."""
-    return 0 if config["device"] == "cpu" else 1
+    """GPUs that a job asks for: none on a machine without one, where jobs run side by side instead."""
+    here = workflow.local_exec and choose_device(config["device"]).type == "cpu"
+    return 0 if config["device"] == "cpu" or here else 1
 
 
 def data_section():

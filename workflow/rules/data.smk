@@ -9,6 +9,8 @@ rule simulate:
         study_path("benchmarks/simulate/{set}.tsv")
     wildcard_constraints:
         set="train|validation|test",
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         section=data_section(),
@@ -24,6 +26,8 @@ rule break_symmetries:
         directory(study_path("data/train-broken.zarr")),
     log:
         study_path("logs/break_symmetries.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         section=data_section(),
@@ -39,6 +43,8 @@ rule conditioning:
         study_path("data/conditioning.csv"),
     log:
         study_path("logs/conditioning.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         section=data_section(),

@@ -12,6 +12,8 @@ rule train:
     benchmark:
         study_path("benchmarks/train/{network}/{symmetry}/n{samples}/seed{seed}.tsv")
     priority: 10
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=gpus(),
@@ -34,6 +36,8 @@ rule apply_network:
         test=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
     log:
         study_path("logs/apply_network/{network}/{symmetry}/n{samples}.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=gpus(),

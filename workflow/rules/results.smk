@@ -14,6 +14,8 @@ rule table:
         tex=study_path("tables/table{number}.tex"),
     log:
         study_path("logs/table/{number}.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     script:
         "../scripts/table.py"
@@ -33,6 +35,8 @@ rule figure_symmetries:
         ),
     log:
         study_path("logs/figure/symmetries.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     script:
         "../scripts/figure_symmetries.py"
@@ -53,6 +57,8 @@ rule figure_reconstructions:
         ),
     log:
         study_path("logs/figure/reconstructions.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         samples=config["figure_samples"],
@@ -75,6 +81,8 @@ rule figure_error_against_size:
         ),
     log:
         study_path("logs/figure/error-against-size.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     script:
         "../scripts/figure_error_against_size.py"
@@ -94,6 +102,8 @@ rule figure_learning_curves:
         ),
     log:
         study_path("logs/figure/learning-curves.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     script:
         "../scripts/figure_learning_curves.py"
@@ -113,6 +123,8 @@ rule figure_error_against_time:
         ),
     log:
         study_path("logs/figure/error-against-time.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     script:
         "../scripts/figure_error_against_time.py"

@@ -11,6 +11,8 @@ rule score_network:
         directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
     log:
         study_path("logs/score/{network}/{symmetry}/n{samples}.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         section=data_section(),
@@ -43,10 +45,11 @@ rule score_constants:
         [directory(path) for path in constants("train") + constants("test")],
     log:
         study_path("logs/score/constants.log"),
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         section=data_section(),
         samples=sorted(config["samples"]),
-        scores=study_path("scores"),
     script:
         "../scripts/score_constants.py"

@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import torch
 
 from farfield import jobs, scores, store
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
-    section = snakemake.params.section
+    section, root = snakemake.params.section, Path(snakemake.output[0]).parents[2]
     sets = {name: store.open_dataset(snakemake.input[name], section) for name in ("before", "after", "test")}
     for samples in snakemake.params.samples:
         for symmetry in ("before", "after"):
@@ -12,10 +14,10 @@ with jobs.job(snakemake.log[0]):
             for split, truth in (("train", training), ("test", sets["test"])):
                 attributes = {"split": split, "samples": samples, "symmetry": symmetry}
                 scored = scores.score_constant("mean-object", training, truth, attributes)
-                path = f"{snakemake.params.scores}/mean-object/{symmetry}/n{samples}/{split}.zarr"
+                path = root / f"mean-object/{symmetry}/n{samples}/{split}.zarr"
                 store.write_dataset(scored, path, section)
         training = sets["before"].isel(sample=slice(samples))
         scored = scores.score_constant("zero", training, training, {"split": "train", "samples": samples})
-        store.write_dataset(scored, f"{snakemake.params.scores}/zero/n{samples}/train.zarr", section)
+        store.write_dataset(scored, root / f"zero/n{samples}/train.zarr", section)
     scored = scores.score_constant("zero", sets["before"], sets["test"], {"split": "test"})
-    store.write_dataset(scored, f"{snakemake.params.scores}/zero/test.zarr", section)
+    store.write_dataset(scored, root / "zero/test.zarr", section)
