@@ -13,7 +13,7 @@ LAPTOP = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
 def test_schema_and_defaults_agree():
-    assert complete({}, SCHEMA) == LAPTOP
+    assert complete({"study": "laptop"}, SCHEMA) == LAPTOP
 
 
 def test_every_key_is_explained():
@@ -47,8 +47,8 @@ def test_a_small_config_takes_the_defaults():
     checked = check({"study": "mine", "samples": [10]}, SCHEMA)
     assert checked["training"] == LAPTOP["training"]
     assert checked["samples"] == [10]
-    assert check({"baselines": {}}, SCHEMA)["baselines"] == {}
-    assert check({"baselines": {"er": {"recipe": "50*ER"}}}, SCHEMA)["baselines"]["er"]["starts"] == 5
+    assert check({"study": "a", "baselines": {}}, SCHEMA)["baselines"] == {}
+    assert check({"study": "a", "baselines": {"er": {"recipe": "50*ER"}}}, SCHEMA)["baselines"]["er"]["starts"] == 5
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,10 @@ def test_a_small_config_takes_the_defaults():
         ({"image_size": 32.0}, "image_size: expected an integer"),
         ({"image_size": True}, "image_size: expected an integer"),
         ({"image_size": "32"}, "image_size: expected an integer at least 8, got '32'"),
-        ({"image_size": 33}, "networks: unet cannot be made: expected an image size of 8, 16, 32, 64"),
+        (
+            {"image_size": 33},
+            "networks: unet cannot be made with these options and image size: expected an image size of 8, 16",
+        ),
         ({"oversampling": 1}, "oversampling: expected an integer at least 2, got 1"),
         ({"samples": [0, 5]}, "samples[0]: expected an integer at least 1, got 0"),
         ({"samples": []}, "samples: expected a list that is not empty and without repetitions, got []"),
@@ -71,9 +74,10 @@ def test_a_small_config_takes_the_defaults():
         ({"networks": ["unett"]}, "networks: unknown network 'unett'; did you mean 'unet'?"),
         ({"networks": "unet"}, "networks: expected a list"),
         ({"seeds": []}, "seeds: expected a list that is not empty"),
-        ({"seeds": [-1]}, "seeds[0]: expected an integer at least 0, got -1"),
+        ({"seeds": [-1]}, "seeds[0]: expected an integer at least 0 and at most 1000000, got -1"),
         ({"device": "gpu"}, "device: expected one of cpu, cuda, cuda-if-available, got 'gpu'"),
-        ({"study": "../x"}, "study: expected letters, digits"),
+        ({"study": "../x"}, "study: expected a text of letters, digits"),
+        ({"study": 2024}, "(it names a folder; quote a number), got 2024"),
         ({"crystals": {"fill": 0.9}}, "crystals: fill: expected a number at least 0.05 and at most 0.35, got 0.9"),
         ({"crystals": {"defects": [3, 1]}}, "crystals: defects: expected (fewest, most), got [3, 1]; swap them"),
         ({"crystals": None}, "crystals: expected keys, got None"),
@@ -86,23 +90,39 @@ def test_a_small_config_takes_the_defaults():
             {"baselines": {"a": {"recipe": "5*HIP"}}},
             "baselines: a: recipe: expected an algorithm out of ER, HIO, RAAR",
         ),
-        ({"baselines": {"unet": {}}}, "'unet' is the name of a network"),
-        ({"baselines": {"a b": {}}}, "baselines: expected letters, digits"),
+        ({"baselines": {"unet": {}}}, "'unet' is the name of another method"),
+        ({"baselines": {"a b": {}}}, "baselines: expected a text of letters, digits"),
+        ({"baselines": {1: {}}}, "baselines: expected a text of letters, digits"),
+        ({"baselines": {"mean-object": {}}}, "'mean-object' is the name of another method"),
+        ({"baselines": {"a": {"recipe": "(" * 3000}}}, "recipe: expected a text of at most 200 characters"),
+        ({"baselines": {"a": {"beta": float("nan")}}}, "beta: expected a number above 0 and at most 1, got nan"),
+        ({"training": {"learning_rate": float("inf")}}, "learning_rate: expected a number above 0, got inf"),
+        ({"figure_samples": {"count": 9}, "crystals": {"test": 5}}, "figure_samples: count: expected no more than"),
+        ({"network_options": {"sisprnet": {"width": 3}}}, "networks: sisprnet cannot be made with these options"),
+        ({"network_options": {"unet": {"width": 0}}}, "network_options: unet: width: expected an integer at least 1"),
+        ({"network_options": {"unet": {"outputs": 3}}}, "expected objects of shape (2, 32, 32)"),
+        ({"network_options": {"unet-skip": {"wdith": 3}}}, "expected options of unet-skip out of width"),
+        ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
     ],
 )
 def test_mistakes_are_named_with_value_and_repair(change, message):
     with pytest.raises(ConfigError, match=re.escape(message)) as error:
-        check(change, SCHEMA)
+        check({"study": "a", **change}, SCHEMA)
     assert len(str(error.value).splitlines()) <= 4
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_a_missing_gpu_is_a_mistake_only_where_the_jobs_run():
     with pytest.raises(ConfigError, match="device: expected a CUDA GPU, found none"):
-        check({"device": "cuda"}, SCHEMA)
-    assert check({"device": "cuda"}, SCHEMA, check_device=False)["device"] == "cuda"
+        check({"study": "a", "device": "cuda"}, SCHEMA)
+    assert check({"study": "a", "device": "cuda"}, SCHEMA, check_device=False)["device"] == "cuda"
+
+
+def test_a_study_without_a_name_is_refused():
+    with pytest.raises(ConfigError, match="'study' is a required property; add it"):
+        check({"samples": [10]}, SCHEMA)
 
 
 def test_several_mistakes_are_told_at_once():
     with pytest.raises(ConfigError, match=r"(?s)image_size.*\n.*seeds|seeds.*\n.*image_size"):
-        check({"image_size": 0, "seeds": []}, SCHEMA)
+        check({"study": "a", "image_size": 0, "seeds": []}, SCHEMA)

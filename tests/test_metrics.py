@@ -50,6 +50,14 @@ def test_sa_mse_ignores_symmetries_and_scale(blob, seed, scale):
     assert float(metrics.symmetry_adjusted_mse(blob, estimate)) == pytest.approx(0, abs=1e-6 * energy)
 
 
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_sa_mse_survives_any_unit_of_amplitude(objects, scale):
+    copies = random_copy(objects, 5) + 0.1 * torch.randn(objects.shape, dtype=torch.complex64)
+    plain = metrics.symmetry_adjusted_mse(objects, copies)
+    scaled = metrics.symmetry_adjusted_mse(scale * objects, copies / scale)
+    assert torch.allclose(scaled / scale**2, plain, rtol=1e-4)
+
+
 @given(blobs(), blobs())
 def test_sa_mse_is_never_above_the_zero_predictor(reference, estimate):
     energy = float(reference.abs().square().mean())

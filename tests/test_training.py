@@ -14,7 +14,14 @@ from farfield.networks import retriever
 from farfield.symmetry import break_symmetries
 
 SETTINGS = training.Settings(
-    epochs=4, batch_size=8, learning_rate=2e-3, learning_rate_floor=1e-5, factor=0.5, patience=3, precision="float32"
+    epochs=4,
+    updates=0,
+    batch_size=8,
+    learning_rate=2e-3,
+    learning_rate_floor=1e-5,
+    factor=0.5,
+    patience=3,
+    precision="float32",
 )
 
 
@@ -82,16 +89,20 @@ training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], sett
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("change", ["config", "data", "truncated"])
+@pytest.mark.parametrize("change", ["config", "data", "code", "truncated", "another file"])
 def test_a_checkpoint_of_something_else_is_not_mixed_in(sets, tmp_path, monkeypatch, caplog, change):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(training._Trainer, "finished", property(lambda self: len(self.history) >= 2))
     folder = tmp_path / "changed"
+    if change == "code":
+        monkeypatch.setattr(training, "_code_hash", lambda: "another")
     other = training.Settings(**{**vars(SETTINGS), "learning_rate": 1e-3}) if change == "config" else SETTINGS
     training_set = sets[0].flip(0) if change == "data" else sets[0]
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)  # leaves the checkpoint behind
     fit((training_set, sets[1]), folder, settings=other)
     monkeypatch.undo()
+    if change == "another file":
+        torch.save(torch.zeros(3), folder / "checkpoint.pt")
     if change == "truncated":
         (folder / "checkpoint.pt").write_bytes((folder / "checkpoint.pt").read_bytes()[:1000])
     with caplog.at_level(logging.WARNING):
@@ -139,6 +150,12 @@ def test_training_stops_at_the_floor_of_the_learning_rate(sets, tmp_path):
     falling = training.Settings(**{**vars(SETTINGS), "epochs": 50, "learning_rate_floor": 1.5e-3, "patience": 0})
     fit(sets, tmp_path, settings=falling)
     assert len(pd.read_csv(tmp_path / "history.csv")) < 50
+
+
+def test_small_sets_get_more_passes():
+    settings = training.Settings(**{**vars(SETTINGS), "updates": 100, "batch_size": 10})
+    assert settings.epochs_of(1000) == 4
+    assert settings.epochs_of(55) == 17
 
 
 def test_training_learns(sets, tmp_path):

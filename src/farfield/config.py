@@ -1,6 +1,7 @@
 """A study's config: defaults filled in, and every mistake found before the first job, in a line each."""
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -9,12 +10,19 @@ import jsonschema
 import torch
 
 from farfield import iterative, networks, training
+from farfield.scores import CONSTANTS
 
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
     # JSON takes 32.0 for an integer; a size that Python would not count with is a mistake here.
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    # Nor is YAML's .nan or .inf a number to compute with.
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            ),
+        }
     ),
 )
 
@@ -60,7 +68,7 @@ def _expected(error: jsonschema.ValidationError) -> str:
     if "enum" in rule:
         return f"one of {', '.join(rule['enum'])}"
     if "pattern" in rule:
-        return "letters, digits, '.', '_' and '-' (it names a folder)"
+        return "a text of letters, digits, '.', '_' and '-' (it names a folder; quote a number)"
     kinds = {
         "integer": "an integer",
         "number": "a number",
@@ -76,8 +84,12 @@ def _expected(error: jsonschema.ValidationError) -> str:
         "exclusiveMaximum": "below",
     }
     limits = [f"{words} {rule[key]}" for key, words in bounds.items() if key in rule]
-    if "minItems" in rule:
-        limits.append(f"with at least {rule['minItems']} entries" if rule["minItems"] > 1 else "that is not empty")
+    if "maxItems" in rule:
+        limits.append(f"of {rule['maxItems']}")
+    elif "minItems" in rule:
+        limits.append("that is not empty")
+    if "maxLength" in rule:
+        limits.append(f"of at most {rule['maxLength']} characters")
     if rule.get("uniqueItems"):
         limits.append("without repetitions")
     return " ".join([text, " and ".join(limits)]).strip()
@@ -97,24 +109,36 @@ def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
             for key in set(error.instance) - set(known):
                 where = f"{path}: " if path else ""
                 yield f"{where}unknown key {key!r}; {_suggest(key, known)}"
+        elif error.validator == "required":
+            yield f"{path + ': ' if path else ''}{error.message}; add it"
         else:
             repair = _repair(error.instance, error.schema)
             yield f"{path}: expected {_expected(error)}, got {error.instance!r}; {repair}"
 
 
+def _try_network(name: str, size: int, oversampling: int, options: Mapping[str, Any]) -> None:
+    """Make a network without memory, and let it see one pattern."""
+    with torch.device("meta"):
+        model = networks.create(name, size, oversampling, **options)
+        shape = tuple(model(torch.empty(2, oversampling * size, oversampling * size)).shape)
+    if shape != (2, 2, size, size):
+        raise ValueError(f"expected objects of shape (2, {size}, {size}) for each pattern, got {shape[1:]}")
+
+
 def _network_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    for name in config["networks"]:
-        if name not in networks.NETWORKS:
-            yield f"networks: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
-            continue
-        try:
-            with torch.device("meta"):
-                options = config["network_options"].get(name, {})
-                networks.create(name, config["image_size"], config["oversampling"], **options)
-        except (ValueError, TypeError, RuntimeError) as error:
-            yield f"networks: {name} cannot be made: {error}"
-    for name in set(config["network_options"]) - set(networks.NETWORKS):
-        yield f"network_options: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
+    for key in ("networks", "network_options"):
+        for name in config[key]:
+            if name not in networks.NETWORKS:
+                yield f"{key}: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
+    for name in dict.fromkeys([*config["networks"], *config["network_options"]]):
+        if name in networks.NETWORKS:
+            try:
+                _try_network(
+                    name, config["image_size"], config["oversampling"], config["network_options"].get(name, {})
+                )
+            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+                reason = str(error).splitlines()[0]
+                yield f"networks: {name} cannot be made with these options and image size: {reason}"
 
 
 def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[str]:
@@ -122,14 +146,16 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     for size in config["samples"]:
         if size > simulated:
             yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise crystals: training"
+    if config["figure_samples"]["count"] > config["crystals"]["test"]:
+        yield "figure_samples: count: expected no more than crystals: test; lower it"
     fewest, most = config["crystals"]["defects"]
     if fewest > most:
         yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"
     if config["training"]["learning_rate_floor"] >= config["training"]["learning_rate"]:
         yield "training: learning_rate_floor: expected less than learning_rate; lower it"
     for name, baseline in config["baselines"].items():
-        if name in networks.NETWORKS:
-            yield f"baselines: {name!r} is the name of a network; choose another"
+        if name in networks.NETWORKS or name in CONSTANTS:
+            yield f"baselines: {name!r} is the name of another method; choose another"
         try:
             iterative.parse(baseline["recipe"])
         except iterative.RecipeError as error:

@@ -25,7 +25,7 @@ def job(log: str | Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, ArithmeticError, StoreError) as error:
-        logging.getLogger(__name__).error("%s", error)
+        logging.getLogger(__name__).error("%s", error, exc_info=type(error) is ValueError)
         sys.exit(f"error: {error}")
     except Exception:
         logging.getLogger(__name__).exception("unexpected")

@@ -65,6 +65,13 @@ class _Lines(NamedTuple):
     extent: torch.Tensor  # (2, batch)
 
 
+def _normalised(objects: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale each sample to a maximum of 1, as squares of float32 soon overflow; and tell by how much."""
+    size = torch.view_as_real(objects).flatten(1).abs().amax(1)
+    size = torch.where(size > 0, size, 1)
+    return objects / size[:, None, None], size.double()
+
+
 def _line_energy(objects: torch.Tensor) -> torch.Tensor:
     power = torch.view_as_real(objects).flatten(-2).square()
     return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
@@ -193,7 +200,8 @@ def match(reference: Objects, estimate: Objects) -> Match:
     Correlations are cyclic over the frame first, where translations that put content outside it wrap onto
     others. Most samples are proven done all the same; transforms twice as long search the rest again.
     """
-    reference, estimate, side = reference.resolve_conj(), estimate.resolve_conj(), estimate.shape[-1]
+    (reference, size), (estimate, other) = (_normalised(x.resolve_conj()) for x in (reference, estimate))
+    side = estimate.shape[-1]
     *found, proven = _matched(reference, estimate, next_fast_len(side, real=True))
     again = (~proven).nonzero()[:, 0]
     if len(again):
@@ -201,7 +209,7 @@ def match(reference: Objects, estimate: Objects) -> Match:
         for first, second in zip(found, better, strict=False):
             first[again] = second
     flipped, shift, overlap, energy = found
-    return Match(flipped, shift, overlap, energy.T)
+    return Match(flipped, shift, overlap * size * other, energy.T * torch.stack([size, other]).square())
 
 
 def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor]:

@@ -34,7 +34,7 @@ def network(path: str | Path, device: str = "cpu") -> Method:
     return lambda intensity: training.predict(model, intensity).cpu()
 
 
-def recipe(settings: Mapping[str, Any], seed: int, device: str = "cpu") -> Method:
+def recipe(settings: Mapping[str, Any], seed: int, oversampling: int, device: str = "cpu") -> Method:
     """Make a method of an iterative recipe.
 
     Parameters
@@ -43,6 +43,8 @@ def recipe(settings: Mapping[str, Any], seed: int, device: str = "cpu") -> Metho
         ``recipe``, ``starts``, ``beta`` and ``shrinkwrap``, as in the config's section ``baselines``.
     seed : int
         Of the random starts.
+    oversampling : int
+        Of the patterns.
     device : str
         ``cpu``, ``cuda`` or ``cuda-if-available``.
     """
@@ -50,7 +52,9 @@ def recipe(settings: Mapping[str, Any], seed: int, device: str = "cpu") -> Metho
     options = {**settings, "shrinkwrap": iterative.Shrinkwrap(**settings["shrinkwrap"])}
 
     def method(intensity: Intensity) -> Objects:
-        return iterative.reconstruct(intensity.to(place), seed=seed, **options).objects.cpu()
+        return iterative.reconstruct(
+            intensity.to(place), seed=seed, oversampling=oversampling, **options
+        ).objects.cpu()
 
     return method
 

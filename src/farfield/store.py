@@ -49,6 +49,13 @@ def git_commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, and rename it to `path` when the block ends well.
@@ -60,6 +67,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
+        _remove(leftover)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -67,10 +76,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def _census(path: Path) -> dict[str, int]:
@@ -85,8 +91,8 @@ def _census(path: Path) -> dict[str, int]:
 
 
 def _encoding(variable: xr.DataArray) -> dict[str, Any]:
-    if "sample" not in variable.dims:
-        return {}
+    if variable.dims[-1] == "sample" or "sample" not in variable.dims:
+        return {"chunks": variable.shape}  # a number a sample: one file
     shape = dict(zip(variable.dims, variable.shape, strict=True))
     chunks = tuple(
         min(n, SAMPLES_PER_CHUNK) if name == "sample" else 1 if name in ("seed", "checkpoint") else n
@@ -150,8 +156,9 @@ def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> 
         raise StoreError(f"{path}: expected a store, found none; make it with: {_rebuild(path)}")
     try:
         attributes = json.loads((path / "zarr.json").read_text())["attributes"]
-    except (json.JSONDecodeError, KeyError):
-        attributes = {}
+    except (json.JSONDecodeError, KeyError, TypeError):
+        attributes = None
+    attributes = attributes or {}
     promised, found = attributes.get("whole"), _census(path)
     if promised != found:
         raise StoreError(

@@ -14,6 +14,9 @@ from farfield import matching
 from farfield.matching import box
 from farfield.shapes import TINY, Estimates, Objects, PerSample, PerSampleBool, check_objects
 
+REAL = 1e-5
+"""|Im Ω(1,2)| under which it is real but for rounding, and tells nothing of the flip."""
+
 CONTENT = 1e-4
 """Magnitude, relative to the sample's maximum, above which a pixel counts as content: over rounding noise."""
 
@@ -108,27 +111,36 @@ def rotate_phase(objects: Objects, angle: float | PerSample) -> Objects:
     return objects * torch.polar(torch.ones_like(angles), angles)[..., None, None]
 
 
-class _Spectrum(NamedTuple):
-    """DC and the first frequency along the rows, referred to the content's exact centre, (batch,) each."""
+def _first_frequency(flat: torch.Tensor, dim: int, centre: torch.Tensor, period: int) -> torch.Tensor:
+    """Sum of (batch, height, width) objects times the first harmonic along an axis about each one's centre."""
+    pixels = torch.arange(flat.shape[dim], device=flat.device, dtype=torch.float64)
+    ramp = torch.exp(-2j * torch.pi * (pixels - centre[:, None]) / period)
+    return (flat.sum(-3 - dim, dtype=torch.complex128) * ramp).sum(-1)
 
+
+class _Decision(NamedTuple):
+    """Content moved to the origin, and what Algorithm 1 decides by, (batch,) each."""
+
+    centred: torch.Tensor
     dc: torch.Tensor
     first: torch.Tensor
+    sine: torch.Tensor
 
 
-def _lowest_frequencies(flat: torch.Tensor, centre: torch.Tensor, period: int) -> _Spectrum:
-    pixels = torch.arange(flat.shape[-1], device=flat.device, dtype=torch.float64)
-    ramp = torch.exp(-2j * torch.pi * (pixels - centre[:, None]) / period)
-    lines = flat.sum(-2, dtype=torch.complex128)
-    return _Spectrum(lines.sum(-1), (lines * ramp).sum(-1))
-
-
-def _centre(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Content moved to the origin, and the column of its exact centre (half a pixel off for even extents)."""
+def _decide(flat: torch.Tensor, oversampling: int) -> _Decision:
+    """Centre the content and compute DC, Ω(1,2) and the sine that decides the flip."""
     first, extent = _content_box(flat)
-    origin = torch.tensor([flat.shape[-2] // 2, flat.shape[-1] // 2], device=flat.device)
-    top_left = origin - extent // 2
-    centred = _window(flat, first - top_left, *flat.shape[-2:])
-    return centred, top_left[:, 1] + (extent[:, 1] - 1) / 2
+    height, width = flat.shape[-2:]
+    top_left = torch.tensor([height // 2, width // 2], device=flat.device) - extent // 2
+    centred = _window(flat, first - top_left, height, width)
+    # The exact centre of the box, which for an even extent lies half a pixel off the origin.
+    centre = top_left + (extent - 1) / 2
+    dc = centred.sum((-2, -1), dtype=torch.complex128)
+    along, down = (_first_frequency(centred, dim, centre[:, dim], oversampling * flat.shape[dim]) for dim in (-1, -2))
+    sines = [(x * dc.conj()).imag / (x * dc).abs().clamp_min(TINY) for x in (along, down)]
+    # A real object that mirrors in the columns has Ω(1,2) = ±1, up to rounding: then the rows' decides.
+    sine = torch.where(sines[0].abs() > REAL, sines[0], sines[1])
+    return _Decision(centred, dc, sines[0], sine)
 
 
 def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
@@ -151,14 +163,14 @@ def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
 
     Notes
     -----
-    Both frequencies are plain sums, so no transform is made and nothing is rounded but the global phase.
-    Ω(1,2) is referred to the *exact* centre of the content's bounding box: an even extent has it between two
+    All frequencies are plain sums, so no transform is made and nothing is rounded but the global phase.
+    Where Ω(1,2) is exactly ±1, as for a real object that mirrors in its columns, Ω(2,1) decides instead.
+    Both are referred to the *exact* centre of the content's bounding box: an even extent has it between two
     pixels, and a rounded centre would decide differently for a copy and its flip.
     """
     check_objects(objects)
-    centred, column = _centre(objects.reshape(-1, *objects.shape[-2:]))
-    dc, first = _lowest_frequencies(centred, column, oversampling * objects.shape[-1])
-    flips = (first * dc.conj()).imag < 0
+    centred, dc, _, sine = _decide(objects.reshape(-1, *objects.shape[-2:]), oversampling)
+    flips = sine < 0
     # The flip is about the content's own centre, which keeps its box where it is.
     height, width = objects.shape[-2:]
     origin_shift = torch.tensor([height, width], device=objects.device)
@@ -201,19 +213,12 @@ def conditioning(objects: Objects, oversampling: int = 2) -> Conditioning:
     Conditioning
     """
     check_objects(objects)
-    flat = objects.reshape(-1, *objects.shape[-2:])
-    centred, column = _centre(flat)
-    dc, first = _lowest_frequencies(centred, column, oversampling * flat.shape[-1])
-    size = tuple(oversampling * n for n in flat.shape[-2:])
+    centred, dc, first, sine = _decide(objects.reshape(-1, *objects.shape[-2:]), oversampling)
+    size = tuple(oversampling * n for n in objects.shape[-2:])
     parts = [torch.fft.fft2(part, s=size).abs().amax((-1, -2)) for part in centred.split(matching.CHUNK)]
-    largest = torch.cat(parts).double()
-    sine = (first * dc.conj()).imag
-    shape = objects.shape[:-2]
-    return Conditioning(
-        (sine < 0).reshape(shape),
-        (dc.abs() / largest.clamp_min(TINY)).reshape(shape),
-        (sine.abs() / (first * dc).abs().clamp_min(TINY)).reshape(shape),
-    )
+    largest, shape = torch.cat(parts).double(), objects.shape[:-2]
+    dc_share = dc.abs() / largest.clamp_min(TINY)
+    return Conditioning((sine < 0).reshape(shape), dc_share.reshape(shape), first.abs().reshape(shape))
 
 
 def align(reference: Objects, estimate: Estimates) -> Objects:

@@ -38,7 +38,9 @@ class Settings:
     Attributes
     ----------
     epochs : int
-        Most passes over the training set.
+        Most passes over the training set, unless these are fewer updates than `updates`.
+    updates : int
+        Least updates before a training ends by its epochs: small sets get more passes.
     batch_size : int
     learning_rate, learning_rate_floor : float
         Adam's first rate, and the one at which the training stops.
@@ -50,12 +52,17 @@ class Settings:
     """
 
     epochs: int
+    updates: int
     batch_size: int
     learning_rate: float
     learning_rate_floor: float
     factor: float
     patience: int
     precision: str = "auto"
+
+    def epochs_of(self, samples: int) -> int:
+        """Most epochs of a training set of so many samples."""
+        return max(self.epochs, math.ceil(self.updates / math.ceil(samples / self.batch_size)))
 
 
 def choose_device(name: str) -> torch.device:
@@ -98,15 +105,17 @@ def data_hash(*tensors: torch.Tensor) -> str:
 def _code_hash() -> str:
     """Digest of the code that decides the weights."""
     folder = Path(__file__).parent
-    files = sorted([Path(__file__), folder / "metrics.py", folder / "symmetry.py", *folder.glob("networks/*.py")])
+    names = ("training", "diffraction", "metrics", "matching")
+    files = [*(folder / f"{name}.py" for name in names), *sorted(folder.glob("networks/*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 class _Trainer:
     """The state of a training between two epochs: what a checkpoint holds."""
 
-    def __init__(self, model: Retriever, settings: Settings, fingerprint: str):
+    def __init__(self, model: Retriever, settings: Settings, samples: int, fingerprint: str):
         self.model, self.settings, self.fingerprint = model, settings, fingerprint
+        self.epochs = settings.epochs_of(samples)
         self.optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, fused=True)
         self.scheduler = ReduceLROnPlateau(
             self.optimizer,
@@ -124,7 +133,7 @@ class _Trainer:
     @property
     def finished(self) -> bool:
         reached_floor = bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
-        return len(self.history) >= self.settings.epochs or reached_floor
+        return len(self.history) >= self.epochs or reached_floor
 
     def record(self, row: dict[str, Any]) -> None:
         """End an epoch: keep the model if it is the best so far, and let the plateau be judged."""
@@ -154,7 +163,7 @@ class _Trainer:
         except Exception as error:
             logger.warning("%s cannot be read (%s); training starts anew", path, type(error).__name__)
             return
-        if state["fingerprint"] != self.fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
             logger.warning("%s is of another config, data or code; training starts anew", path)
             return
         self.model.load_state_dict(state["model"])
@@ -230,7 +239,7 @@ def _train(
         trainer.record({**row, "seconds": time.perf_counter() - begin})
         logger.info(
             "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s",
-            *(epoch, trainer.settings.epochs, loss, score, rate, trainer.history[-1]["seconds"]),
+            *(epoch, trainer.epochs, loss, score, rate, trainer.history[-1]["seconds"]),
         )
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
@@ -308,7 +317,7 @@ def fit(
     torch.manual_seed(seed)
     model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling)
     model.standardise_by(measure(training, oversampling))
-    trainer = _Trainer(model.to(place, memory_format=torch.channels_last), settings, fingerprint)
+    trainer = _Trainer(model.to(place, memory_format=torch.channels_last), settings, len(training), fingerprint)
     checkpoint = Path(folder) / "checkpoint.pt"
     trainer.resume(checkpoint)
     _train(trainer, training, validation, oversampling, seed, checkpoint)

@@ -15,7 +15,7 @@ rule reconstruct:
     resources:
         gpu=gpus(),
     params:
-        section=data_section(),
+        section=section_of_wildcard,
         settings=recipe_settings,
         patterns=baseline_count,
         seed=config["seeds"][0],

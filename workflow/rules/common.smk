@@ -1,3 +1,4 @@
+import inspect
 from pathlib import Path
 
 import yaml
@@ -5,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 import farfield
 from farfield.config import ConfigError, check
+from farfield.networks import NETWORKS
 from farfield.tables import TABLES
 from farfield.training import choose_device
 
@@ -57,9 +59,26 @@ def gpus():
     return 0 if config["device"] == "cpu" or here else 1
 
 
-def data_section():
-    """What the simulated sets depend on."""
-    return {key: config[key] for key in ("image_size", "oversampling", "crystals")}
+def section(name):
+    """What a simulated set depends on: of the sets' sizes, its own alone."""
+    others = {"training", "validation", "test"} - {"training" if name == "train" else name}
+    crystals = {key: value for key, value in config["crystals"].items() if key not in others}
+    return {key: config[key] for key in ("image_size", "oversampling")} | {"crystals": crystals}
+
+
+def section_of_wildcard(wildcards):
+    """The section of the set that a job is about."""
+    return section(wildcards.get("set") or wildcards.get("split"))
+
+
+def sections(*names):
+    """Sections by set."""
+    return {name: section(name) for name in names}
+
+
+def network_file(wildcards):
+    """The file of a network, whose change must train it again."""
+    return inspect.getfile(NETWORKS[wildcards.network])
 
 
 def training_set(wildcards):

@@ -13,14 +13,14 @@ rule simulate:
         ENVIRONMENT
     threads: 1
     params:
-        section=data_section(),
+        section=section_of_wildcard,
     script:
         "../scripts/simulate.py"
 
 
 rule break_symmetries:
     input:
-        modules("symmetry"),
+        modules("symmetry", "matching"),
         train=study_path("data/train.zarr"),
     output:
         directory(study_path("data/train-broken.zarr")),
@@ -30,7 +30,7 @@ rule break_symmetries:
         ENVIRONMENT
     threads: 1
     params:
-        section=data_section(),
+        section=section("train"),
     script:
         "../scripts/break_symmetries.py"
 
@@ -47,7 +47,7 @@ rule conditioning:
         ENVIRONMENT
     threads: 1
     params:
-        section=data_section(),
+        sections=sections("train", "validation", "test"),
         samples=sorted(config["samples"]),
     script:
         "../scripts/conditioning.py"

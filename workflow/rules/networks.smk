@@ -1,6 +1,7 @@
 rule train:
     input:
-        modules("training", "metrics", "networks/retriever"),
+        modules("training", "diffraction", "metrics", "matching", "networks/retriever"),
+        network_file,
         train=training_set,
         validation=study_path("data/validation.zarr"),
     output:
@@ -18,7 +19,7 @@ rule train:
     resources:
         gpu=gpus(),
     params:
-        section=data_section(),
+        sections=sections("train", "validation"),
         settings=config["training"],
         options=network_options,
     script:
@@ -28,6 +29,7 @@ rule train:
 rule apply_network:
     input:
         modules("methods", "networks/retriever"),
+        network_file,
         models=models_of_cell,
         train=training_set,
         test=study_path("data/test.zarr"),
@@ -42,7 +44,7 @@ rule apply_network:
     resources:
         gpu=gpus(),
     params:
-        section=data_section(),
+        sections=sections("train", "test"),
         seeds=config["seeds"],
     script:
         "../scripts/apply_network.py"

@@ -23,7 +23,7 @@ rule table:
 
 rule figure_symmetries:
     input:
-        modules("figures", "symmetry"),
+        modules("figures", "symmetry", "matching"),
         truth=study_path("data/test.zarr"),
     output:
         pdf=study_path("figures/symmetries.pdf"),
@@ -44,7 +44,7 @@ rule figure_symmetries:
 
 rule figure_reconstructions:
     input:
-        modules("figures", "symmetry"),
+        modules("figures", "symmetry", "matching"),
         truth=study_path("data/test.zarr"),
         reconstructions=reconstructions_of_test(),
     output:

@@ -1,6 +1,6 @@
 rule score_network:
     input:
-        modules("scores", "metrics"),
+        modules("scores", "metrics", "matching", "symmetry"),
         reconstructions=[
             study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr"),
             study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
@@ -15,14 +15,14 @@ rule score_network:
         ENVIRONMENT
     threads: 1
     params:
-        section=data_section(),
+        sections=sections("train", "test"),
     script:
         "../scripts/score.py"
 
 
 use rule score_network as score_baseline with:
     input:
-        modules("scores", "metrics"),
+        modules("scores", "metrics", "matching", "symmetry"),
         reconstructions=[
             study_path("reconstructions/{recipe}/train.zarr"),
             study_path("reconstructions/{recipe}/test.zarr"),
@@ -37,7 +37,7 @@ use rule score_network as score_baseline with:
 
 rule score_constants:
     input:
-        modules("scores", "metrics"),
+        modules("scores", "metrics", "matching", "symmetry"),
         before=study_path("data/train.zarr"),
         after=study_path("data/train-broken.zarr"),
         test=study_path("data/test.zarr"),
@@ -49,7 +49,7 @@ rule score_constants:
         ENVIRONMENT
     threads: 1
     params:
-        section=data_section(),
+        sections=sections("train", "test"),
         samples=sorted(config["samples"]),
     script:
         "../scripts/score_constants.py"

@@ -6,9 +6,10 @@ import torch
 from farfield import datasets, jobs, store
 
 with jobs.job(snakemake.log[0]):
-    section, rows = snakemake.params.section, []
+    sections, rows = snakemake.params.sections, []
     for path in snakemake.input.sets:
         name = Path(path).stem
+        section = sections[name]
         objects = torch.from_numpy(store.open_dataset(path, section).object.values)
         for count in snakemake.params.samples if name == "train" else [len(objects)]:
             rows.append(datasets.conditioning_row(name, objects[:count], section["oversampling"]))

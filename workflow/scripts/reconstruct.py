@@ -6,7 +6,7 @@ with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     section, seed = snakemake.params.section, snakemake.params.seed
     dataset = store.open_dataset(snakemake.input.patterns, section)
-    method = methods.recipe(snakemake.params.settings, seed, snakemake.config["device"])
+    method = methods.recipe(snakemake.params.settings, seed, section["oversampling"], snakemake.config["device"])
     found = methods.reconstruct_all(
         {(seed, "final"): method},
         torch.from_numpy(dataset.intensity[: snakemake.params.patterns].values),

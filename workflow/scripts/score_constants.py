@@ -6,8 +6,11 @@ from farfield import jobs, scores, store
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
-    section, root = snakemake.params.section, Path(snakemake.output[0]).parents[2]
-    sets = {name: store.open_dataset(snakemake.input[name], section) for name in ("before", "after", "test")}
+    sections, root = snakemake.params.sections, Path(snakemake.output[0]).parents[2]
+    sets = {
+        name: store.open_dataset(snakemake.input[name], sections["test" if name == "test" else "train"])
+        for name in ("before", "after", "test")
+    }
     for samples in snakemake.params.samples:
         for symmetry in ("before", "after"):
             training = sets[symmetry].isel(sample=slice(samples))
@@ -15,9 +18,9 @@ with jobs.job(snakemake.log[0]):
                 attributes = {"split": split, "samples": samples, "symmetry": symmetry}
                 scored = scores.score_constant("mean-object", training, truth, attributes)
                 path = root / f"mean-object/{symmetry}/n{samples}/{split}.zarr"
-                store.write_dataset(scored, path, section)
+                store.write_dataset(scored, path, sections[split])
         training = sets["before"].isel(sample=slice(samples))
         scored = scores.score_constant("zero", training, training, {"split": "train", "samples": samples})
-        store.write_dataset(scored, root / f"zero/n{samples}/train.zarr", section)
+        store.write_dataset(scored, root / f"zero/n{samples}/train.zarr", sections["train"])
     scored = scores.score_constant("zero", sets["before"], sets["test"], {"split": "test"})
-    store.write_dataset(scored, root / "zero/test.zarr", section)
+    store.write_dataset(scored, root / "zero/test.zarr", sections["test"])

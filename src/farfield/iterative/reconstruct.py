@@ -63,8 +63,10 @@ def _random_start(amplitude: torch.Tensor, seed: int, patterns: torch.Tensor, st
 class _Run:
     """One start of a batch of patterns; those that are solved early leave it."""
 
-    def __init__(self, amplitude: torch.Tensor, iterate: torch.Tensor, shrinkwrap: Shrinkwrap, beta: float):
-        self.shrinkwrap, self.beta = shrinkwrap, beta
+    def __init__(
+        self, amplitude: torch.Tensor, iterate: torch.Tensor, shrinkwrap: Shrinkwrap, beta: float, side: float
+    ):
+        self.shrinkwrap, self.beta, self.side = shrinkwrap, beta, side
         self.amplitude, self.iterate = amplitude, iterate
         self.support = shrinkwrap.first_support(amplitude)
         self.alive = torch.arange(len(amplitude), device=amplitude.device)
@@ -82,7 +84,7 @@ class _Run:
                 self.iterate = algorithm(self.iterate, projected, self.support, self.beta)
                 done += 1
                 if done % self.shrinkwrap.period == 0:
-                    sigma = self.shrinkwrap.width(done // self.shrinkwrap.period - 1, projected.shape[-1])
+                    sigma = self.shrinkwrap.width(done // self.shrinkwrap.period - 1, self.side)
                     self.support = self.shrinkwrap.update(projected, sigma)
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
             if step.algorithm == "ER" or index == len(steps) - 1:
@@ -119,6 +121,7 @@ def reconstruct(
     *,
     starts: int = 1,
     seed: int = 0,
+    oversampling: int = 2,
     beta: float = 0.8,
     shrinkwrap: Shrinkwrap | None = None,
     progress: bool = False,
@@ -136,6 +139,8 @@ def reconstruct(
         truth; a pattern that one start has solved (residual below 2e-5) gets no more.
     seed : int
         Each start depends on (seed, pattern, start) alone.
+    oversampling : int
+        Pattern pixels per object pixel and axis: tells how large objects are, and so how far to blur them.
     beta : float
         Feedback of HIO and RAAR.
     shrinkwrap : Shrinkwrap, optional
@@ -175,7 +180,9 @@ def reconstruct(
             bar.update(len(patterns) - len(todo))
             for part in todo.split(size) if len(todo) else ():
                 amplitude = torch.fft.ifftshift(patterns[part], dim=(-2, -1)).sqrt().float()
-                run = _Run(amplitude, _random_start(amplitude, seed, part, start), shrinkwrap, beta)
+                run = _Run(
+                    amplitude, _random_start(amplitude, seed, part, start), shrinkwrap, beta, side / oversampling
+                )
                 run.iterate_all(steps)
                 _keep_better(best, part, run)
                 bar.update(len(part))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-REFERENCE_SIDE = 64
-"""Side of the pattern, in pixels, for which σ is given: larger frames hold larger objects."""
+REFERENCE_SIDE = 32
+"""Side of the object's frame, in pixels, for which σ is given: larger frames hold larger objects."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Shrinkwrap:
     threshold : float
         Of the blurred magnitude's maximum, above which a pixel belongs to the support.
     sigma : float
-        First width of the Gaussian blur, in pixels of a 64² pattern; scaled with the frame.
+        First width of the Gaussian blur, in pixels of an object of 32²; scaled with the object's frame.
     sigma_floor : float
         Last width.
     decay : float
@@ -41,8 +41,8 @@ class Shrinkwrap:
         correlation = torch.fft.ifft2(amplitude.square()).abs()
         return correlation > self.autocorrelation * correlation.amax((-1, -2), keepdim=True)
 
-    def width(self, update: int, side: int) -> float:
-        """Blur at the update of this number (from 0), in pixels of a frame of this side."""
+    def width(self, update: int, side: float) -> float:
+        """Blur at the update of this number (from 0), in pixels, for an object's frame of this side."""
         return max(self.sigma * (1 - self.decay) ** update, self.sigma_floor) * side / REFERENCE_SIDE
 
     def update(self, image: torch.Tensor, sigma: float) -> torch.Tensor:
