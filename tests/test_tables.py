@@ -64,6 +64,17 @@ def scores(tmp_path_factory):
     return paths
 
 
+def test_networks_that_are_no_better_than_the_mean_object_are_named(scores, tmp_path):
+    """The mean object at 500 after has 1.5; a network of 1.6 there is named, the ones of 0.7 are not."""
+    text = tables.to_markdown(tables.summarise(scores, 5, PUBLISHED), 5)
+    assert "Not below the mean object" not in text
+    worse = write_scores(
+        tmp_path / "w.zarr", "lazy", "network", "test", {"best": [1.6, 1.6]}, samples=500, symmetry="after"
+    )
+    text = tables.to_markdown(tables.summarise([worse, *scores], 5, PUBLISHED), 5)
+    assert "Not below the mean object of their own training set: lazy after (500)." in text
+
+
 def test_summary_is_the_mean_over_samples_then_seeds(scores):
     frame = tables.summarise(scores, 5, PUBLISHED)
     assert list(frame.columns) == tables.COLUMNS

@@ -31,7 +31,7 @@ class ConfigError(ValueError):
     """A config that no job must start from; one line for each mistake."""
 
 
-def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in the schema's defaults, at every level.
 
     Parameters
@@ -167,7 +167,7 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
             yield str(error)
 
 
-def check(config: Mapping[str, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
+def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
     """Complete a config and refuse it if anything in it is wrong.
 
     Parameters

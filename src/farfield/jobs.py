@@ -1,5 +1,6 @@
 """What every job of a workflow needs: a log file, and an end in one clear sentence."""
 
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -30,3 +31,6 @@ def job(log: str | Path) -> Iterator[None]:
     except Exception:
         logging.getLogger(__name__).exception("unexpected")
         raise
+    finally:
+        # Else the interpreter takes a second to tear down what torch's optimisers import, in every job.
+        gc.freeze()

@@ -230,6 +230,8 @@ def _comparison(frame: pd.DataFrame) -> list[_Block]:
         "Published. Sizes and normalisation differ from ours: compare only the ratios after/before and the "
         "errors relative to predicting zero."
     )
+    if unlearned := _unlearned(frame):
+        notes.append(f"Not below the mean object of their own training set: {'; '.join(unlearned)}.")
     reference = pd.DataFrame(frame.attrs.get("published", []))
     return [_grid(reference, title, columns, _stated)] if len(reference) else []
 
@@ -250,6 +252,15 @@ def _blocks(frame: pd.DataFrame) -> list[_Block]:
     )
     grids = [errors, relative] if len(networks) else []
     return [*grids, *_baselines(frame), *_comparison(frame)]
+
+
+def _unlearned(frame: pd.DataFrame) -> list[str]:
+    """Name the cells whose error is not below that of the mean object of their training set."""
+    means = frame[frame["method"] == "mean-object"].set_index(["samples", "symmetry"])["mean"]
+    lines = _networks(frame).join(means.rename("constant"), on=["samples", "symmetry"])
+    lines = lines[lines["mean"] >= lines["constant"]]
+    cells = lines.groupby(["method", "symmetry"], sort=False)["samples"]
+    return [f"{method} {symmetry} ({', '.join(f'{n:.0f}' for n in sizes)})" for (method, symmetry), sizes in cells]
 
 
 def _notes(frame: pd.DataFrame, table: Table) -> str:
