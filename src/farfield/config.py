@@ -31,7 +31,7 @@ class ConfigError(ValueError):
     """A config that no job must start from; one line for each mistake."""
 
 
-def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, Any]:
     """Fill in the schema's defaults, at every level.
 
     Parameters

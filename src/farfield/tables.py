@@ -230,8 +230,6 @@ def _comparison(frame: pd.DataFrame) -> list[_Block]:
         "Published. Sizes and normalisation differ from ours: compare only the ratios after/before and the "
         "errors relative to predicting zero."
     )
-    if unlearned := _unlearned(frame):
-        notes.append(f"Not below the mean object of their own training set: {'; '.join(unlearned)}.")
     reference = pd.DataFrame(frame.attrs.get("published", []))
     return [_grid(reference, title, columns, _stated)] if len(reference) else []
 
@@ -269,6 +267,8 @@ def _notes(frame: pd.DataFrame, table: Table) -> str:
     iterative = frame["symmetry"].isna() & ~frame["method"].isin(CONSTANTS)
     if table.metric == "mse" and iterative.any():
         notes.append("Iterative methods know no convention: their MSE is measured after alignment to the truth.")
+    if unlearned := _unlearned(frame):
+        notes.append(f"Not below the mean object of their own training set: {'; '.join(unlearned)}.")
     reference = pd.DataFrame(frame.attrs.get("published", []))
     if len(reference) and table.metric == "mse":
         largest = reference[reference["samples"] == reference["samples"].max()]
