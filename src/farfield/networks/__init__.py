@@ -22,9 +22,10 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 """Every network by the name that configs use."""
 
 
-def options(name: str) -> list[str]:
-    """Return the names of the options that a network takes beside its image size and oversampling."""
-    return list(inspect.signature(NETWORKS[name]).parameters)[2:]
+def options(name: str) -> dict[str, type]:
+    """Return the options that a network takes beside its image size and oversampling, with their types."""
+    parameters = list(inspect.signature(NETWORKS[name]).parameters.values())[2:]
+    return {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -> nn.Module:
@@ -65,4 +66,7 @@ def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -
             f"expected options of {name} out of {', '.join(options(name)) or 'none'}, got "
             f"{', '.join(sorted(unknown))}; remove them"
         )
+    for option, value in settings.items():
+        if options(name)[option] is int and not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"expected {option} of {name} as an integer of at least 1, got {value!r}; change it")
     return NETWORKS[name](image_size, oversampling, **settings)
