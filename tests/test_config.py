@@ -100,7 +100,7 @@ def test_a_small_config_takes_the_defaults():
         ({"figure_samples": {"count": 9}, "crystals": {"test": 5}}, "figure_samples: count: expected no more than"),
         ({"network_options": {"sisprnet": {"width": 3}}}, "networks: sisprnet cannot be made with these options"),
         ({"network_options": {"unet": {"width": 0}}}, "expected width of unet as an integer of at least 1, got 0"),
-        ({"network_options": {"unet": {"width": 16.5}}}, "expected width of unet as an integer of at least 1, got 16.5"),
+        ({"network_options": {"unet": {"width": 16.5}}}, "width of unet as an integer of at least 1, got 16.5"),
         ({"network_options": {"unet": {"outputs": 3}}}, "expected objects of shape (2, 32, 32)"),
         ({"network_options": {"unet-skip": {"wdith": 3}}}, "expected options of unet-skip out of width"),
         ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
