@@ -17,6 +17,10 @@ UNITS = {
 }
 
 
+CHUNK = 64
+"""Samples scored at a time: temporaries that stay in cache, where whole sets would be paged in anew."""
+
+
 def _score(truth: Objects, intensity: torch.Tensor, estimate: Estimates, aligned: bool) -> dict[str, torch.Tensor]:
     comparable = symmetry.align(truth, estimate) if aligned else estimate
     return {
@@ -54,8 +58,10 @@ def score(reconstructions: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     rows: dict[str, list[torch.Tensor]] = {name: [] for name in UNITS}
     grid = reconstructions.object.stack(variant=("seed", "checkpoint")).transpose("variant", "sample", "y", "x")
     for variant in grid.values:
-        for name, values in _score(objects, intensity, torch.from_numpy(variant), aligned).items():
-            rows[name].append(values)
+        chunks = zip(*(x.split(CHUNK) for x in (objects, intensity, torch.from_numpy(variant))), strict=True)
+        parts = [_score(*chunk, aligned) for chunk in chunks]
+        for name, values in rows.items():
+            values.append(torch.cat([part[name] for part in parts]))
     return _dataset(rows, objects, reconstructions)
 
 
