@@ -39,7 +39,7 @@ def snakemake(folder: Path, *arguments: str, config: str = "config/test.yaml", f
 def study(tmp_path_factory):
     """A copy of the workflow in which the test study has run."""
     folder = tmp_path_factory.mktemp("study")
-    for name in ("Snakefile", "workflow", "config", "profiles"):
+    for name in ("Snakefile", "workflow", "config", "profiles", "envs"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     snakemake(folder)
