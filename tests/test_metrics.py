@@ -58,6 +58,13 @@ def test_sa_mse_survives_any_unit_of_amplitude(objects, scale):
     assert torch.allclose(scaled / scale**2, plain, rtol=1e-4)
 
 
+def test_sa_mse_of_nothing_is_the_references_own_energy(objects):
+    own = objects.abs().double().square().mean((-2, -1))
+    assert torch.allclose(metrics.symmetry_adjusted_mse(objects, 0 * objects), own)
+    assert not metrics.symmetry_adjusted_mse(0 * objects, objects).any()
+    assert not metrics.symmetry_adjusted_mse(0 * objects, 0 * objects).any()
+
+
 @given(blobs(), blobs())
 def test_sa_mse_is_never_above_the_zero_predictor(reference, estimate):
     energy = float(reference.abs().square().mean())
@@ -101,5 +108,7 @@ def test_bad_input_is_refused_in_a_sentence(objects):
         metrics.mse(objects, objects[:, 1:-1])
     with pytest.raises(ValueError, match="one estimate for each reference"):
         metrics.symmetry_adjusted_mse(objects, objects[:5])
+    with pytest.raises(ValueError, match="at least one reference"):
+        metrics.symmetry_adjusted_mse(objects[:0], objects[:0])
     with pytest.raises(ValueError, match="a multiple of the estimate's frame"):
         metrics.fourier_residual(measure(objects), objects[:, 1:])

@@ -16,7 +16,13 @@ from farfield.shapes import Estimates, Objects, check_objects
 CLOSE = 0.1
 """Relative squared error below which float32 correlations are too coarse (their square is good to 5e-7)."""
 
-CHUNK = 32
+SAFE = 16
+"""Powers of two up to which float32 holds a correlation's square."""
+
+GROUP = 32
+"""Samples searched again or sharpened at a time."""
+
+CHUNK = 64
 """Samples matched at a time: few enough for a core's cache, many enough to hide the calls."""
 
 
@@ -61,19 +67,27 @@ class _Lines(NamedTuple):
 
     reference: torch.Tensor  # (2, batch, side)
     estimate: torch.Tensor  # (2, batch, side)
-    first: torch.Tensor  # (2, batch), of the reference, as is the extent
-    extent: torch.Tensor  # (2, batch)
+    first: torch.Tensor  # (2, 2, batch): reference or estimate, axis, sample; as is the extent
+    extent: torch.Tensor  # (2, 2, batch)
 
 
-def _normalised(objects: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale each sample to a maximum of 1, as squares of float32 soon overflow; and tell by how much."""
-    size = torch.view_as_real(objects).flatten(1).abs().amax(1)
-    size = torch.where(size > 0, size, 1)
-    return objects / size[:, None, None], size.double()
+def _scaled(objects: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bring samples of extreme size near 1, as squares of float32 soon overflow; and tell by how much.
+
+    By powers of two, which round nothing.
+    """
+    parts = torch.view_as_real(objects)
+    size = torch.maximum(parts.amax((1, 2, 3)), -parts.amin((1, 2, 3)))
+    exponent = size.clamp_min(torch.finfo(size.dtype).tiny).frexp().exponent
+    exponent *= exponent.abs() > SAFE
+    scale = torch.ldexp(torch.ones_like(size), -exponent)
+    if exponent.any():
+        objects = torch.view_as_complex(parts * scale[:, None, None, None])
+    return objects, scale.double().reciprocal()
 
 
 def _line_energy(objects: torch.Tensor) -> torch.Tensor:
-    power = torch.view_as_real(objects).flatten(-2).square()
+    power = torch.view_as_real(objects).flatten(-2).double().square_()
     return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
 
 
@@ -81,8 +95,8 @@ def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> 
     """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
     a, b = (torch.fft.fft2(x, s=(length, length)) for x in (reference, estimate))
     product = a.new_empty(len(a), 2, length, length)
-    torch.mul(a, b.conj(), out=product[:, 0])
     torch.mul(a, b, out=product[:, 1])
+    torch.mul(a, b.conj_physical_(), out=product[:, 0])
     return torch.fft.ifft2(product, norm="forward")
 
 
@@ -93,16 +107,16 @@ def _bounds(lines: _Lines, length: int) -> tuple[torch.Tensor, torch.Tensor]:
     Returns the larger and the smaller of two bounds, (axis, batch, flip, length) each.
     """
     side, device = lines.reference.shape[-1], lines.reference.device
-    energy = torch.stack([lines.estimate.flip(-1), lines.estimate, lines.reference], 2).double()
+    energy = torch.stack([lines.estimate.flip(-1), lines.estimate, lines.reference], 2)
     sums = F.pad(energy, (length + 1, 2 * length - side)).cumsum(-1)
     # The frame begins at -length for the first of 2 length lines, and for the flip, which moves it, a bit later.
     later = torch.tensor([0, length - side + 1], device=device)
     within = (sums[:, :, 2, side:] - sums[:, :, 2, :-side]).unfold(-1, 2 * length, length - side + 1)
     axis, sample, flip = (torch.arange(n, device=device) for n in (2, sums.shape[1], 2))
-    windows, end = sums.unfold(-1, 2 * length, 1), side - lines.first[..., None] + later
+    windows, end = sums.unfold(-1, 2 * length, 1), side - lines.first[0, ..., None] + later
     each = axis[:, None, None], sample[:, None], flip
-    facing = windows[(*each, end)] - windows[(*each, end - lines.extent[..., None])]
-    bound = (within * facing).to(lines.reference.dtype)
+    facing = windows[(*each, end)] - windows[(*each, end - lines.extent[0, ..., None])]
+    bound = within * facing
     one, other = bound[..., :length], bound[..., length:]
     return torch.maximum(one, other), torch.minimum(one, other)
 
@@ -116,13 +130,13 @@ def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torc
     """
     length = power.shape[-2]
     limit = peak / length**4
-    tip = torch.stack([lines.first, (lines.first + lines.extent - 1).clamp_min(0)], -1)
+    tip = torch.stack([lines.first[0], (lines.first[0] + lines.extent[0] - 1).clamp_min(0)], -1)
     energy, other = lines.reference[0].sum(-1), lines.estimate[0].sum(-1)
     proven = limit >= (energy - lines.reference.gather(-1, tip).amin((0, -1))) * other
     if bool(proven.all()):  # already losing one line of content costs too much
         return proven
     limit = limit[:, None, None]
-    larger, smaller = _bounds(lines, length)
+    larger, smaller = (x.to(power.dtype) for x in _bounds(lines, length))
     weight = 1 / (1 - 2 * (smaller / limit).sqrt()).clamp_min(0)
     # Infinite weights and what they make of zeros, NaN, fail the comparison, as they should.
     rows, columns = torch.where(larger > limit, weight, 0)
@@ -131,23 +145,30 @@ def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torc
 
 
 def _sharpen(
-    reference: torch.Tensor, estimate: torch.Tensor, flipped: torch.Tensor, shift: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """⟨copy, reference⟩ and both energies in double precision, so that a nearly perfect match loses no digits."""
-    norms = [
-        torch.linalg.vector_norm(torch.view_as_real(x).flatten(1), dim=-1, dtype=torch.float64)
-        for x in (reference, estimate)
-    ]
-    covered = _crop(estimate, torch.where(flipped[:, None], -shift, shift), estimate.shape[-1])
+    reference: torch.Tensor,
+    estimate: torch.Tensor,
+    flipped: torch.Tensor,
+    shift: torch.Tensor,
+    first: torch.Tensor,
+    extent: torch.Tensor,
+) -> torch.Tensor:
+    """⟨copy, reference⟩ in double precision, so that a nearly perfect match loses no digits.
+
+    The reference's content begins at `first`, (batch, 2), and has `extent` lines, (batch, 2).
+    """
+    side = int(extent.amax())
+    start = first + shift
+    covered = _crop(estimate, torch.where(flipped[:, None], estimate.shape[-1] - side - start, start), side)
     turned = flipped.nonzero()[:, 0]
     flips = covered.index_select(0, turned).flip((-2, -1))
     copy = covered.conj_physical_().index_copy_(0, turned, flips)
-    return copy.to(torch.complex128).mul_(reference).sum((-2, -1)), torch.stack(norms, -1).square()
+    return copy.to(torch.complex128).mul_(_crop(reference, first, side)).sum((-2, -1))
 
 
-def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
-    """Flip, shift, overlap, energies, and whether no translation overlaps more, by transforms of a length."""
+def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int | None = None) -> tuple[torch.Tensor, ...]:
+    """Flip, shift, overlap, energies, the transforms' length that is surely enough, and whether this one was."""
     side = estimate.shape[-1]
+    length = length or next_fast_len(side, real=True)
     field = _correlate(reference, estimate, length)
     # Twice as fast as the sum of two squares; the zeros between, its imaginary parts, harm no maximum.
     power = torch.view_as_real(field * field.conj()).flatten(-2)
@@ -157,29 +178,26 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> tup
     column = power[each, flipped, row].argmax(-1) // 2
     overlap = field[each, flipped, row, column].to(torch.complex128) / length**2
 
-    energy = _line_energy(reference)
-    lines = _Lines(energy, _line_energy(estimate), *box(energy > 0))
-    # At most so many lines of content outside the frame: any other translation that wraps here has no overlap.
-    out = (lines.extent - 1).clamp(0, length - side)
-    start = lines.first + out
+    energies = torch.stack([_line_energy(reference), _line_energy(estimate)])
+    lines = _Lines(*energies, *box(energies > 0))
+    (first, content), (extent, others) = lines.first, lines.extent
+    content = torch.where(flipped == 1, side - content - others, content)
+    # At most so many lines of content outside the estimate's: any other translation that wraps here has no overlap.
+    out = torch.minimum(extent - 1, length - others).clamp_min(0)
+    start = first + out - content
     shift = (start - torch.stack([row, column]) + flipped * (side - 1)) % length - start
-    proven = (shift <= side - lines.extent - lines.first + out).all(0)
-    if length < 2 * side - 1:
+    needed = (extent + others - 1).amax(0)
+    proven = (shift <= out + content + others - extent - first).all(0)
+    if length < int(needed.amax()):
         proven &= _none_better(power, peak, lines)
-    total = torch.stack([energy[0], lines.estimate[0]], 1).sum(-1, dtype=torch.float64)
-    return flipped == 1, shift.T, overlap, total, proven
+    energy = energies[:, 0].sum(-1).T
+    return flipped == 1, shift.T, overlap, energy, first.T, extent.T, needed, proven
 
 
-def _matched(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> list[torch.Tensor]:
-    """`_search` chunk by chunk, close matches sharpened."""
-    found = []
-    for a, b in zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True):
-        flipped, shift, overlap, energy, proven = _search(a, b, length)
-        close = (overlap.abs().square() > (1 - CLOSE) * energy.prod(-1)).nonzero()[:, 0]
-        if len(close):
-            overlap[close], energy[close] = _sharpen(*(x.index_select(0, close) for x in (a, b, flipped, shift)))
-        found.append((flipped, shift, overlap, energy, proven))
-    return [torch.cat(x) for x in zip(*found, strict=True)]
+def _alike(chosen: torch.Tensor, size: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Indices of the chosen samples, in small groups of similar size."""
+    indices = chosen.nonzero()[:, 0]
+    return indices[size[indices].argsort()].split(GROUP) if len(indices) else ()
 
 
 @torch.no_grad()
@@ -198,17 +216,21 @@ def match(reference: Objects, estimate: Objects) -> Match:
     Notes
     -----
     Correlations are cyclic over the frame first, where translations that put content outside it wrap onto
-    others. Most samples are proven done all the same; transforms twice as long search the rest again.
+    others. Most samples are proven done all the same; longer transforms search the rest again, those of
+    similar content together.
     """
-    (reference, size), (estimate, other) = (_normalised(x.resolve_conj()) for x in (reference, estimate))
-    side = estimate.shape[-1]
-    *found, proven = _matched(reference, estimate, next_fast_len(side, real=True))
-    again = (~proven).nonzero()[:, 0]
-    if len(again):
-        better = _matched(reference[again], estimate[again], next_fast_len(2 * side - 1, real=True))
-        for first, second in zip(found, better, strict=False):
-            first[again] = second
-    flipped, shift, overlap, energy = found
+    (reference, size), (estimate, other) = (_scaled(x.resolve_conj()) for x in (reference, estimate))
+    pairs = zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True)
+    found = [torch.cat(x) for x in zip(*[_search(a, b) for a, b in pairs], strict=True)]
+    *_, needed, proven = found
+    for some in _alike(~proven, needed):
+        length = next_fast_len(int(needed[some].amax().clamp_min(estimate.shape[-1])), real=True)
+        for whole, part in zip(found, _search(reference[some], estimate[some], length), strict=True):
+            whole[some] = part
+    flipped, shift, overlap, energy, first, extent, *_ = found
+    close = overlap.abs().square() > (1 - CLOSE) * energy.prod(-1)
+    for some in _alike(close, extent.amax(-1)):
+        overlap[some] = _sharpen(*(x[some] for x in (reference, estimate, flipped, shift, first, extent)))
     return Match(flipped, shift, overlap * size * other, energy.T * torch.stack([size, other]).square())
 
 
@@ -239,6 +261,10 @@ def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch
             f"expected one estimate for each reference, got shapes {tuple(estimate.shape)} and "
             f"{tuple(reference.shape)}; give both the same leading dimensions"
         ) from None
+    if not batch.numel():
+        raise ValueError(
+            f"expected at least one reference, got shape {tuple(reference.shape)}; give a stack of objects"
+        )
     side = max(*reference.shape[-2:], *estimate.shape[-2:])
 
     def framed(objects: torch.Tensor) -> torch.Tensor:
