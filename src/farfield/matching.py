@@ -17,7 +17,7 @@ CLOSE = 0.1
 """Relative squared error below which float32 correlations are too coarse (their square is good to 5e-7)."""
 
 SAFE = 16
-"""Powers of two up to which float32 holds a correlation's square."""
+"""Powers of two of a norm up to which float32 holds a correlation's square."""
 
 GROUP = 32
 """Samples searched again or sharpened at a time."""
@@ -33,12 +33,14 @@ def box(filled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return first, (filled.shape[-1] - filled.flip(-1).argmax(-1) - first) * filled.amax(-1)
 
 
-def _crop(objects: torch.Tensor, start: torch.Tensor, side: int) -> torch.Tensor:
-    """Square windows of (batch, rows, columns), as `_window` but through one strided copy."""
+def _crop(objects: torch.Tensor, chosen: torch.Tensor, start: torch.Tensor, side: int) -> torch.Tensor:
+    """Square windows of some of (batch, rows, columns), as `symmetry._window` but through one strided copy."""
     margin = int((-start).amax().clamp_min(0))
     over = int((start + side - torch.tensor(objects.shape[-2:], device=start.device)).amax().clamp_min(0))
-    windows = F.pad(objects, (margin, over, margin, over)).unfold(-2, side, 1).unfold(-2, side, 1)
-    return windows[torch.arange(len(objects), device=start.device), start[:, 0] + margin, start[:, 1] + margin]
+    if margin or over:
+        objects, chosen = F.pad(objects[chosen], (margin, over, margin, over)), torch.arange(len(chosen))
+    windows = objects.unfold(-2, side, 1).unfold(-2, side, 1)
+    return windows[chosen, start[:, 0] + margin, start[:, 1] + margin]
 
 
 class Match(NamedTuple):
@@ -62,6 +64,19 @@ class Match(NamedTuple):
     energy: torch.Tensor
 
 
+class _Found(NamedTuple):
+    """What one search found, (batch, …) each."""
+
+    flipped: torch.Tensor
+    shift: torch.Tensor  # (batch, 2)
+    overlap: torch.Tensor
+    energy: torch.Tensor  # (batch, 2): reference, estimate
+    first: torch.Tensor  # (batch, 2), line of the reference's content
+    extent: torch.Tensor  # (batch, 2), lines of it
+    needed: torch.Tensor  # length of transforms that is surely enough
+    proven: torch.Tensor  # whether this length was
+
+
 class _Lines(NamedTuple):
     """Energy by line of (batch, side, side) objects, rows then columns, and where their content lies."""
 
@@ -71,22 +86,8 @@ class _Lines(NamedTuple):
     extent: torch.Tensor  # (2, 2, batch)
 
 
-def _scaled(objects: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bring samples of extreme size near 1, as squares of float32 soon overflow; and tell by how much.
-
-    By powers of two, which round nothing.
-    """
-    parts = torch.view_as_real(objects)
-    size = torch.maximum(parts.amax((1, 2, 3)), -parts.amin((1, 2, 3)))
-    exponent = size.clamp_min(torch.finfo(size.dtype).tiny).frexp().exponent
-    exponent *= exponent.abs() > SAFE
-    scale = torch.ldexp(torch.ones_like(size), -exponent)
-    if exponent.any():
-        objects = torch.view_as_complex(parts * scale[:, None, None, None])
-    return objects, scale.double().reciprocal()
-
-
 def _line_energy(objects: torch.Tensor) -> torch.Tensor:
+    """Energy by row and by column, in double precision: that of a nearly perfect match is subtracted from it."""
     power = torch.view_as_real(objects).flatten(-2).double().square_()
     return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
 
@@ -144,29 +145,25 @@ def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torc
     return proven | ((power.amax(-1) * rows).flatten(1).amax(-1) <= peak)
 
 
-def _sharpen(
-    reference: torch.Tensor,
-    estimate: torch.Tensor,
-    flipped: torch.Tensor,
-    shift: torch.Tensor,
-    first: torch.Tensor,
-    extent: torch.Tensor,
-) -> torch.Tensor:
-    """⟨copy, reference⟩ in double precision, so that a nearly perfect match loses no digits.
+def _sharpen(reference: torch.Tensor, estimate: torch.Tensor, some: torch.Tensor, found: "_Found") -> torch.Tensor:
+    """⟨copy, reference⟩ of some samples in double precision, so that a nearly perfect match loses no digits.
 
-    The reference's content begins at `first`, (batch, 2), and has `extent` lines, (batch, 2).
+    Over the content of the reference, which is all that counts.
     """
-    side = int(extent.amax())
+    flipped, shift, first = found.flipped[some], found.shift[some], found.first[some]
+    side = int(found.extent[some].amax())
+    first = first.clamp_max(reference.shape[-1] - side)
     start = first + shift
-    covered = _crop(estimate, torch.where(flipped[:, None], estimate.shape[-1] - side - start, start), side)
+    start = torch.where(flipped[:, None], estimate.shape[-1] - side - start, start)
+    covered = _crop(estimate, some, start, side)
     turned = flipped.nonzero()[:, 0]
     flips = covered.index_select(0, turned).flip((-2, -1))
     copy = covered.conj_physical_().index_copy_(0, turned, flips)
-    return copy.to(torch.complex128).mul_(_crop(reference, first, side)).sum((-2, -1))
+    return copy.to(torch.complex128).mul_(_crop(reference, some, first, side)).sum((-2, -1))
 
 
-def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int | None = None) -> tuple[torch.Tensor, ...]:
-    """Flip, shift, overlap, energies, the transforms' length that is surely enough, and whether this one was."""
+def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int | None = None) -> _Found:
+    """Find the largest overlap by transforms of a length; by default, the frame's."""
     side = estimate.shape[-1]
     length = length or next_fast_len(side, real=True)
     field = _correlate(reference, estimate, length)
@@ -191,7 +188,19 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int | None 
     if length < int(needed.amax()):
         proven &= _none_better(power, peak, lines)
     energy = energies[:, 0].sum(-1).T
-    return flipped == 1, shift.T, overlap, energy, first.T, extent.T, needed, proven
+    return _Found(flipped == 1, shift.T, overlap, energy, first.T, extent.T, needed, proven)
+
+
+def _scale(energy: torch.Tensor) -> torch.Tensor | None:
+    """Factors that bring samples of extreme energy, whose correlations float32 cannot hold, near 1; None if none are.
+
+    Powers of two, which round nothing; at most what float32 holds.
+    """
+    exponent = energy.T.sqrt().frexp().exponent
+    extreme = (exponent.abs() > SAFE) & energy.T.isfinite() & (energy.T > 0)
+    if not extreme.any():
+        return None
+    return torch.ldexp(torch.ones_like(energy.T), -(exponent * extreme).clamp(-100, 100))
 
 
 def _alike(chosen: torch.Tensor, size: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -219,19 +228,22 @@ def match(reference: Objects, estimate: Objects) -> Match:
     others. Most samples are proven done all the same; longer transforms search the rest again, those of
     similar content together.
     """
-    (reference, size), (estimate, other) = (_scaled(x.resolve_conj()) for x in (reference, estimate))
+    reference, estimate = reference.resolve_conj(), estimate.resolve_conj()
     pairs = zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True)
-    found = [torch.cat(x) for x in zip(*[_search(a, b) for a, b in pairs], strict=True)]
-    *_, needed, proven = found
-    for some in _alike(~proven, needed):
-        length = next_fast_len(int(needed[some].amax().clamp_min(estimate.shape[-1])), real=True)
+    found = _Found(*(torch.cat(x) for x in zip(*[_search(a, b) for a, b in pairs], strict=True)))
+    if (scale := _scale(found.energy)) is not None:
+        again = match(
+            *(x * s.to(x.real.dtype)[:, None, None] for x, s in zip((reference, estimate), scale, strict=True))
+        )
+        return again._replace(overlap=again.overlap / scale.prod(0), energy=again.energy / scale.square())
+    for some in _alike(~found.proven, found.needed):
+        length = next_fast_len(int(found.needed[some].amax().clamp_min(estimate.shape[-1])), real=True)
         for whole, part in zip(found, _search(reference[some], estimate[some], length), strict=True):
             whole[some] = part
-    flipped, shift, overlap, energy, first, extent, *_ = found
-    close = overlap.abs().square() > (1 - CLOSE) * energy.prod(-1)
-    for some in _alike(close, extent.amax(-1)):
-        overlap[some] = _sharpen(*(x[some] for x in (reference, estimate, flipped, shift, first, extent)))
-    return Match(flipped, shift, overlap * size * other, energy.T * torch.stack([size, other]).square())
+    flipped, shift, overlap, energy, *_ = found
+    for some in _alike(overlap.abs().square() > (1 - CLOSE) * energy.prod(-1), found.extent.amax(-1)):
+        overlap[some] = _sharpen(reference, estimate, some, found)
+    return Match(flipped, shift, overlap, energy.T)
 
 
 def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor]:

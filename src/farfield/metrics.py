@@ -1,6 +1,7 @@
 """How far an estimate is from the truth, or from its pattern: one value per sample, the caller reduces."""
 
 import torch
+from jaxtyping import Float
 
 from farfield import matching, symmetry
 from farfield.diffraction import far_field
@@ -96,18 +97,89 @@ def fourier_residual(intensity: Intensity, estimate: Objects) -> PerSample:
     Returns
     -------
     torch.Tensor, float64, shape (…)
-        ``‖√I - |F(B)|‖ / ‖√I‖``, as the estimate is, without a scale fitted.
+        ``‖√I - |F(B)|‖ / ‖√I‖``, as the estimate is, without a scale fitted; its square is called χ².
 
     Raises
     ------
     ValueError
         If the pattern's frame is no multiple of the estimate's.
     """
+    amplitude = _far_amplitude(intensity, estimate)
+    misfit = (intensity.sqrt() - amplitude).double().square().sum((-2, -1))
+    return (misfit / intensity.double().sum((-2, -1)).clamp_min(TINY)).sqrt()
+
+
+def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
+    """Crystallographic R-factor, another convention for the misfit of amplitudes.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, rows, columns)
+        Measured intensity, DC in the centre.
+    estimate : torch.Tensor, complex, shape (…, height, width)
+        Its frame divides the pattern's.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        ``Σ |√I - |F(B)|| / Σ √I``. The other convention, χ² = ``Σ (√I - |F(B)|)² / Σ I``, is the square of
+        `fourier_residual`.
+
+    Raises
+    ------
+    ValueError
+        If the pattern's frame is no multiple of the estimate's.
+    """
+    measured = intensity.sqrt().double()
+    misfit = (measured - _far_amplitude(intensity, estimate)).abs().sum((-2, -1))
+    return misfit / measured.sum((-2, -1)).clamp_min(TINY)
+
+
+def phase_retrieval_transfer_function(
+    intensity: Intensity, estimates: Objects
+) -> Float[torch.Tensor, "*batch radius"]:
+    """PRTF: up to which spatial frequency several starts agree on the phases.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, M, M)
+        Measured intensity, DC in the centre.
+    estimates : torch.Tensor, complex, shape (…, starts, height, width)
+        Of the same patterns, as ``reconstruct(…, keep="all")`` gives them; they are aligned with the first.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…, M // 2)
+        ``|mean of F(B)| / √I``, both summed over rings of a pixel's width: 1 where all starts agree, about
+        ``starts ** -0.5`` where their phases are random. Empty rings give 0.
+
+    Raises
+    ------
+    ValueError
+        If the pattern's frame is no multiple of the estimates'.
+
+    Notes
+    -----
+    The convention of Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006), that divides by the measured
+    amplitudes. The other one, the mean of the phase factors ``|mean of F(B) / |F(B)||``, does not see misfits of
+    amplitude. The usual threshold for the resolution is 1/e, or 0.5.
+    """
+    same = symmetry.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
+    mean = _far_amplitude(intensity, same.mean(-3)).double()
+    centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
+    radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
+    count = intensity.shape[-1] // 2
+    rings = torch.nn.functional.one_hot(radius.clamp_max(count), count + 1)[..., :count].double()
+    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean, intensity.sqrt().double()))
+    return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)
+
+
+def _far_amplitude(intensity: Intensity, estimate: Objects) -> Intensity:
+    """|F(B)| on the grid of the pattern."""
     oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
     if rest or intensity.shape[-2] != oversampling * estimate.shape[-2]:
         raise ValueError(
             f"expected a pattern that is a multiple of the estimate's frame {tuple(estimate.shape[-2:])}, "
             f"got {tuple(intensity.shape)}; crop or pad the estimate with diffraction.to_frame"
         )
-    misfit = (intensity.sqrt() - far_field(estimate, oversampling).abs()).double().square().sum((-2, -1))
-    return (misfit / intensity.double().sum((-2, -1)).clamp_min(TINY)).sqrt()
+    return far_field(estimate, oversampling).abs()

@@ -52,5 +52,5 @@ def check_intensity(intensity: torch.Tensor) -> None:
     if not bool(torch.isfinite(intensity).all()) or bool((intensity < 0).any()):
         raise ValueError(
             "expected finite, non-negative intensities, got NaN, infinite or negative pixels; "
-            "set them to 0 or subtract the background first"
+            "set them to 0, subtract the background, or mask them where the call takes a mask"
         )

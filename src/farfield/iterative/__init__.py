@@ -5,7 +5,17 @@ Arrays are in unshifted FFT order inside this package, so that no iteration shif
 
 from farfield.iterative.projections import ALGORITHMS
 from farfield.iterative.recipe import RecipeError, parse
-from farfield.iterative.reconstruct import Reconstruction, reconstruct
+from farfield.iterative.reconstruct import Reconstruction, Starts, State, reconstruct, watch
 from farfield.iterative.shrinkwrap import Shrinkwrap
 
-__all__ = ["ALGORITHMS", "RecipeError", "Reconstruction", "Shrinkwrap", "parse", "reconstruct"]
+__all__ = [
+    "ALGORITHMS",
+    "RecipeError",
+    "Reconstruction",
+    "Shrinkwrap",
+    "Starts",
+    "State",
+    "parse",
+    "reconstruct",
+    "watch",
+]

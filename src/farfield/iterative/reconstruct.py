@@ -1,21 +1,30 @@
 """Objects from intensities alone: any number of random starts, batched, ranked without the truth."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
-from farfield.iterative.projections import ALGORITHMS, project_modulus
+from farfield.heap import keep_freed_memory
+from farfield.iterative.patterns import Patterns, read
+from farfield.iterative.projections import ALGORITHMS, TINY, project_modulus
 from farfield.iterative.recipe import Step, parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
-from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt, check_intensity
+from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt
+from farfield.symmetry import align
 
-RECIPE = "2*(450*HIO+50*ER)"
-"""The strongest recipe found for noise-free patterns."""
+RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
+"""Solves noise-free patterns as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
 
-PIXELS_AT_ONCE = 2**16
+BETA = 0.85
+
+PIXELS_AT_ONCE = 2**17
 """Of a batch on a CPU: its arrays stay in a core's cache, and larger batches are slower."""
 
 PIXELS_ON_GPU = 2**24
@@ -23,84 +32,198 @@ PIXELS_ON_GPU = 2**24
 SOLVED = 2e-5
 """Fourier residual under which a start is done, and no other start of its pattern is made."""
 
+Keep = Literal["best", "mean", "all"]
+
+
+class Starts(NamedTuple):
+    """What each start of each pattern came to, in the order in which they were made.
+
+    Attributes
+    ----------
+    residual : torch.Tensor, float32, shape (…, starts)
+        Infinite for a start that was not needed.
+    pixels : torch.Tensor, int64, shape (…, starts)
+        In the support.
+    iterations : torch.Tensor, int64, shape (…, starts)
+    """
+
+    residual: Float[torch.Tensor, "*batch starts"]
+    pixels: Int[torch.Tensor, "*batch starts"]
+    iterations: Int[torch.Tensor, "*batch starts"]
+
 
 class Reconstruction(NamedTuple):
-    """What the best start of each pattern came to.
+    """What was made of each pattern.
+
+    With ``keep="all"`` the first three have one more axis before the frame's: every start, the best first.
 
     Attributes
     ----------
     objects : torch.Tensor, complex64, shape (…, M, M)
         In the pattern's frame, content in the centre.
     residual : torch.Tensor, float32, shape (…)
-        ‖√I - |F(object)|‖ / ‖√I‖.
+        ‖√I - |F(object)|‖ / ‖√I‖ over the measured pixels.
     support : torch.Tensor, bool, shape (…, M, M)
         The last support of shrinkwrap.
-    starts : torch.Tensor, int64, shape (…)
-        Random starts that were made.
+    iterations : torch.Tensor, int64, shape (…)
+        Made for the pattern, all starts together.
+    starts : Starts
+        Every start in figures.
     """
 
     objects: Objects
     residual: PerSample
     support: Bool[torch.Tensor, "*batch height width"]
-    starts: PerSampleInt
+    iterations: PerSampleInt
+    starts: Starts
 
 
-def _residual(objects: torch.Tensor, amplitude: torch.Tensor) -> torch.Tensor:
-    misfit = (torch.fft.fft2(objects).abs() - amplitude).square().sum((-1, -2))
-    return (misfit / amplitude.square().sum((-1, -2)).clamp_min(1e-30)).sqrt()
+class State(NamedTuple):
+    """A reconstruction on its way.
+
+    Attributes
+    ----------
+    iteration : int
+        How many are done.
+    algorithm : str
+        Of the last one.
+    objects : torch.Tensor, complex64, shape (…, M, M)
+        The last modulus projection inside the support, in the centre.
+    residual : torch.Tensor, float32, shape (…)
+    support : torch.Tensor, bool, shape (…, M, M)
+    """
+
+    iteration: int
+    algorithm: str
+    objects: Objects
+    residual: PerSample
+    support: Bool[torch.Tensor, "*batch height width"]
 
 
-def _random_start(amplitude: torch.Tensor, seed: int, patterns: torch.Tensor, start: int) -> torch.Tensor:
+class Options(NamedTuple):
+    """How starts are made."""
+
+    steps: list[Step]
+    shrinkwrap: Shrinkwrap
+    beta: float
+    seed: int
+    side: float  # of the object's frame, in pixels
+    support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the autocorrelation's
+
+
+def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
     """Measured amplitudes with random phases that depend on (seed, pattern, start) alone."""
+    amplitude = patterns.amplitude
     phases = [
-        np.random.default_rng([seed, int(pattern), start]).random(amplitude.shape[-2:], np.float32)
-        for pattern in patterns
+        np.random.default_rng([seed, int(number), start]).random(amplitude.shape[-2:], np.float32)
+        for number in patterns.number
     ]
     angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
     return torch.fft.ifft2(torch.polar(amplitude, angle))
 
 
+def _residual(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    misfit = (torch.fft.fft2(objects).abs() - patterns.amplitude).square()
+    if patterns.free is not None:
+        misfit.masked_fill_(patterns.free, 0)
+    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(TINY)).sqrt()
+
+
+def _rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Residual per degree of freedom left, the lower the better: a loose support fits also what is wrong.
+
+    Generalised cross-validation (Golub, Heath & Wahba 1979); a complex pixel of the support fits two amplitudes.
+    """
+    return residual / (1 - 2 * pixels / measured).clamp_min(TINY)
+
+
 class _Run:
     """One start of a batch of patterns; those that are solved early leave it."""
 
-    def __init__(
-        self, amplitude: torch.Tensor, iterate: torch.Tensor, shrinkwrap: Shrinkwrap, beta: float, side: float
-    ):
-        self.shrinkwrap, self.beta, self.side = shrinkwrap, beta, side
-        self.amplitude, self.iterate = amplitude, iterate
-        self.support = shrinkwrap.first_support(amplitude)
-        self.alive = torch.arange(len(amplitude), device=amplitude.device)
-        self.objects = torch.zeros_like(iterate)
-        self.residual = torch.full(amplitude.shape[:1], torch.inf, device=amplitude.device)
-        self.supports = self.support.clone()
+    def __init__(self, patterns: Patterns, options: Options, start: int):
+        self.patterns, self.options = patterns, options
+        self.iterate = _random_start(patterns, options.seed, start)
+        if options.support is None:
+            self.support = options.shrinkwrap.first_support(patterns.amplitude)
+        else:
+            self.support = options.support[patterns.number]
+        self.alive = torch.arange(len(self.iterate), device=self.iterate.device)
+        self.objects, self.supports = torch.zeros_like(self.iterate), self.support.clone()
+        self.residual = torch.full(self.alive.shape, torch.inf, device=self.alive.device)
+        self.rank, self.iterations = self.residual.clone(), torch.zeros_like(self.alive)
+        self.image, self.done = self.iterate, 0
 
-    def iterate_all(self, steps: list[Step]) -> None:
-        """Run a recipe to its end, or until every pattern is solved."""
-        done = 0
-        for index, step in enumerate(steps):
+    def iterate_all(self) -> Iterator[str]:
+        """Run the recipe to its end or until all is solved; yield after each update of the support and each step."""
+        shrinkwrap = self.options.shrinkwrap
+        for index, step in enumerate(self.options.steps):
             algorithm = ALGORITHMS[step.algorithm]
+            project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
+            inside = self.support.to(self.iterate.dtype)
             for _ in range(step.iterations):
-                projected = project_modulus(self.iterate, self.amplitude)
-                self.iterate = algorithm(self.iterate, projected, self.support, self.beta)
-                done += 1
-                if done % self.shrinkwrap.period == 0:
-                    sigma = self.shrinkwrap.width(done // self.shrinkwrap.period - 1, self.side)
-                    self.support = self.shrinkwrap.update(projected, sigma)
+                self.iterate, self.image = algorithm(self.iterate, project, inside, self.options.beta)
+                self.done += 1
+                if self.done % shrinkwrap.period == 0:
+                    sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, self.options.side)
+                    self.support = shrinkwrap.update(self.image, sigma)
+                    inside = self.support.to(self.iterate.dtype)
+                    yield step.algorithm
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
-            if step.algorithm == "ER" or index == len(steps) - 1:
+            if step.algorithm == "ER" or index == len(self.options.steps) - 1:
                 self._keep()
+                yield step.algorithm
             if not len(self.alive):
                 return
 
     def _keep(self) -> None:
-        """Store the batch as it stands, and go on with what is not solved."""
-        objects = self.iterate * self.support
-        residual = _residual(objects, self.amplitude)
-        self.objects[self.alive], self.residual[self.alive] = objects, residual
-        self.supports[self.alive] = self.support
+        """Store what is better than before, and go on with what is not solved."""
+        objects = self.image * self.support
+        residual = _residual(objects, self.patterns)
+        rank = _rank(residual, self.support.sum((-2, -1)), self.patterns.measured())
+        self.iterations[self.alive] = self.done
+        better = rank <= self.rank[self.alive]
+        at = self.alive[better]
+        self.objects[at], self.supports[at] = objects[better], self.support[better]
+        self.residual[at], self.rank[at] = residual[better], rank[better]
         unsolved = residual > SOLVED
-        self.alive, self.iterate = self.alive[unsolved], self.iterate[unsolved]
-        self.support, self.amplitude = self.support[unsolved], self.amplitude[unsolved]
+        self.alive, self.iterate, self.image = self.alive[unsolved], self.iterate[unsolved], self.image[unsolved]
+        self.support, self.patterns = self.support[unsolved], self.patterns[unsolved]
+
+
+class _Results:
+    """The best start of each pattern, or all of them, as they come in."""
+
+    def __init__(self, count: int, side: int, starts: int, keep: Keep, device: torch.device):
+        slots = 1 if keep == "best" else starts
+        self.keep = keep
+        self.objects = torch.zeros(count, slots, side, side, dtype=torch.complex64, device=device)
+        self.support = torch.zeros(count, slots, side, side, dtype=torch.bool, device=device)
+        self.residual = torch.full((count, slots), torch.inf, device=device)
+        self.rank = self.residual.clone()
+        each = torch.zeros(count, starts, dtype=torch.int64, device=device)
+        self.starts = Starts(torch.full((count, starts), torch.inf, device=device), each, each.clone())
+
+    def unsolved(self) -> torch.Tensor:
+        """Patterns that another start may better; all, if all starts are wanted."""
+        return (self.residual[:, 0] > (SOLVED if self.keep == "best" else -1)).nonzero()[:, 0]
+
+    def add(self, numbers: torch.Tensor, start: int, run: _Run) -> None:
+        """Enter one start of the patterns of these numbers."""
+        figures = run.residual, run.supports.sum((-2, -1)), run.iterations
+        for table, values in zip(self.starts, figures, strict=True):
+            table[numbers, start] = values
+        slot = 0 if self.keep == "best" else start
+        better = run.rank < self.rank[numbers, slot]
+        at = numbers[better]
+        objects, support = _centre(run.objects[better], run.supports[better])
+        self.objects[at, slot], self.support[at, slot] = objects, support
+        self.residual[at, slot], self.rank[at, slot] = run.residual[better], run.rank[better]
+
+    def sorted(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Objects, residuals and supports, the best first."""
+        order = self.rank.argsort(-1)
+        each = torch.arange(len(order), device=order.device)[:, None]
+        return self.objects[each, order], self.residual[each, order], self.support[each, order]
 
 
 def _centre(objects: torch.Tensor, support: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,15 +238,61 @@ def _centre(objects: torch.Tensor, support: torch.Tensor) -> tuple[torch.Tensor,
     return objects[each, rows[:, :, None], columns[:, None]], support[each, rows[:, :, None], columns[:, None]]
 
 
+@contextmanager
+def _workers(device: torch.device) -> Iterator[Callable]:
+    """Map over batches by as many threads as torch may use, each of them computing alone."""
+    keep_freed_memory()
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1:
+        yield map
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _prepare(
+    intensity: torch.Tensor,
+    recipe: str,
+    seed: int,
+    mask: torch.Tensor | None,
+    support: torch.Tensor | None,
+    oversampling: int,
+    beta: float,
+    shrinkwrap: Shrinkwrap | None,
+) -> tuple[Patterns, Options]:
+    """Check what was asked for, and bring it to the form that iterations need."""
+    patterns = read(intensity, mask)
+    if not 0 < beta <= 1:
+        raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
+    if support is not None:
+        if support.dtype != torch.bool or support.shape not in (intensity.shape, intensity.shape[-2:]):
+            raise ValueError(
+                f"expected a support of booleans of shape {tuple(intensity.shape[-2:])}, got "
+                f"{str(support.dtype).removeprefix('torch.')} of shape {tuple(support.shape)}; "
+                "pad it with zeros around"
+            )
+        whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
+        support = whole.reshape(patterns.amplitude.shape)
+    side = intensity.shape[-1] / oversampling
+    return patterns, Options(parse(recipe), shrinkwrap or Shrinkwrap(), beta, seed, side, support)
+
+
 def reconstruct(
     intensity: Intensity,
     recipe: str = RECIPE,
     *,
     starts: int = 1,
     seed: int = 0,
+    mask: Bool[torch.Tensor, "..."] | None = None,
+    support: Bool[torch.Tensor, "..."] | None = None,
     oversampling: int = 2,
-    beta: float = 0.8,
+    beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
+    keep: Keep = "best",
     progress: bool = False,
 ) -> Reconstruction:
     """Reconstruct objects from their far-field intensities, support unknown.
@@ -131,20 +300,29 @@ def reconstruct(
     Parameters
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
-        DC in the centre, oversampled at least twice.
+        DC in the centre, oversampled at least twice. It is computed where the tensor lies, CPU or GPU.
     recipe : str
         Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`.
     starts : int
-        Most random starts of each pattern. The best by Fourier residual is kept, never one chosen by the
-        truth; a pattern that one start has solved (residual below 2e-5) gets no more.
+        Most random starts of each pattern. They are ranked by the Fourier residual per degree of freedom that
+        the support leaves, never by the truth; a pattern that one start has solved (residual below 2e-5) gets
+        no more.
     seed : int
         Each start depends on (seed, pattern, start) alone.
+    mask : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
+        True where the intensity was measured. Elsewhere (beamstop, gaps, dead pixels) it may have any value,
+        NaN too, and the far field is left free.
+    support : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
+        The first support; by default the autocorrelation above a share of its maximum.
     oversampling : int
         Pattern pixels per object pixel and axis: tells how large objects are, and so how far to blur them.
     beta : float
-        Feedback of HIO and RAAR.
+        Feedback of HIO, relaxation of RAAR and DM.
     shrinkwrap : Shrinkwrap, optional
         How the support follows the iterate.
+    keep : {"best", "mean", "all"}
+        The best start; the mean of the better half of the starts, aligned with the best; or every start. The
+        latter two make every start.
     progress : bool
         Show a tqdm bar.
 
@@ -155,50 +333,84 @@ def reconstruct(
     Raises
     ------
     ValueError
-        If the patterns are not square, finite and non-negative, or an option is out of range.
+        If the patterns are not square, even and finite, have nothing measured or no DC in the centre, or an
+        option is out of range.
     """
-    check_intensity(intensity)
-    if intensity.shape[-1] != intensity.shape[-2]:
-        raise ValueError(
-            f"expected square patterns, got {tuple(intensity.shape)}; crop or pad them with diffraction.to_frame"
-        )
     if starts < 1:
         raise ValueError(f"expected at least 1 start, got {starts}; ask for one or more")
-    steps, shrinkwrap = parse(recipe), shrinkwrap or Shrinkwrap()
-    side = intensity.shape[-1]
-    patterns = intensity.reshape(-1, side, side)
-    best = Reconstruction(
-        torch.zeros(patterns.shape, dtype=torch.complex64, device=patterns.device),
-        torch.full(patterns.shape[:1], torch.inf, device=patterns.device),
-        torch.zeros(patterns.shape, dtype=torch.bool, device=patterns.device),
-        torch.zeros(patterns.shape[:1], dtype=torch.int64, device=patterns.device),
-    )
-    size = max(1, (PIXELS_AT_ONCE if patterns.device.type == "cpu" else PIXELS_ON_GPU) // side**2)
-    with tqdm(total=starts * len(patterns), disable=not progress, unit="start") as bar:
+    if keep not in get_args(Keep):
+        raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
+    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)
+    side, device = intensity.shape[-1], intensity.device
+    results = _Results(len(patterns.number), side, starts, keep, device)
+    size = max(1, (PIXELS_AT_ONCE if device.type == "cpu" else PIXELS_ON_GPU) // side**2)
+
+    def make(part: torch.Tensor, start: int) -> int:
+        run = _Run(patterns[part], options, start)
+        for _ in run.iterate_all():
+            pass
+        results.add(part, start, run)
+        return len(part)
+
+    with tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar, _workers(device) as go:
         for start in range(starts):
-            todo = (best.residual > SOLVED).nonzero()[:, 0]
-            bar.update(len(patterns) - len(todo))
-            for part in todo.split(size) if len(todo) else ():
-                amplitude = torch.fft.ifftshift(patterns[part], dim=(-2, -1)).sqrt().float()
-                run = _Run(
-                    amplitude, _random_start(amplitude, seed, part, start), shrinkwrap, beta, side / oversampling
-                )
-                run.iterate_all(steps)
-                _keep_better(best, part, run)
-                bar.update(len(part))
-    objects, support = (x.reshape(intensity.shape) for x in (best.objects, best.support))
-    return Reconstruction(
-        objects,
-        best.residual.reshape(intensity.shape[:-2]),
-        support,
-        best.starts.reshape(intensity.shape[:-2]),
-    )
+            todo = results.unsolved()
+            bar.update(len(patterns.number) - len(todo))
+            for count in go(partial(make, start=start), todo.split(size) if len(todo) else ()):
+                bar.update(count)
+    return _finished(results, patterns, intensity.shape[:-2])
 
 
-def _keep_better(best: Reconstruction, part: torch.Tensor, run: _Run) -> None:
-    """Replace what a new start betters, by the residual."""
-    best.starts[part] += 1
-    better = run.residual < best.residual[part]
-    objects, support = _centre(run.objects[better], run.supports[better])
-    best.objects[part[better]], best.support[part[better]] = objects, support
-    best.residual[part[better]] = run.residual[better]
+def _finished(results: _Results, patterns: Patterns, batch: torch.Size) -> Reconstruction:
+    """Bring results to the shape that was asked for."""
+    objects, residual, support = results.sorted()
+    if results.keep == "mean":
+        half = (objects.shape[1] + 1) // 2
+        same = align(objects[:, :1].expand(-1, half, -1, -1), objects[:, :half])
+        objects, support = same.mean(1), (same != 0).any(1)
+        residual = _residual(torch.fft.ifftshift(objects, dim=(-2, -1)), patterns)
+    elif results.keep == "best":
+        objects, residual, support = objects[:, 0], residual[:, 0], support[:, 0]
+    starts = Starts(*(table.reshape((*batch, table.shape[-1])) for table in results.starts))
+    each = objects, residual, support, results.starts.iterations.sum(-1)
+    shaped = (x.reshape((*batch, *x.shape[1:])) for x in each)
+    return Reconstruction(*shaped, starts)
+
+
+def watch(
+    intensity: Intensity,
+    recipe: str = RECIPE,
+    *,
+    seed: int = 0,
+    mask: Bool[torch.Tensor, "..."] | None = None,
+    support: Bool[torch.Tensor, "..."] | None = None,
+    oversampling: int = 2,
+    beta: float = BETA,
+    shrinkwrap: Shrinkwrap | None = None,
+) -> Iterator[State]:
+    """Reconstruct from one start, and show each stage: to follow it, plot it, or stop it by leaving the loop.
+
+    Parameters
+    ----------
+    intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap
+        As for `reconstruct`; all patterns run as one batch.
+
+    Yields
+    ------
+    State
+        After each update of the support, and at the end of what `reconstruct` would keep.
+
+    Raises
+    ------
+    ValueError
+        As `reconstruct`.
+    """
+    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)
+    run, batch = _Run(patterns, options, 0), intensity.shape[:-2]
+    for algorithm in run.iterate_all():
+        objects, supports = run.objects.clone(), run.supports.clone()
+        objects[run.alive], supports[run.alive] = run.image * run.support, run.support
+        residual = _residual(objects, patterns)
+        objects, supports = _centre(objects, supports)
+        shaped = (x.reshape((*batch, *x.shape[1:])) for x in (objects, residual, supports))
+        yield State(run.done, algorithm, *shaped)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 REFERENCE_SIDE = 32
-"""Side of the object's frame, in pixels, for which σ is given: larger frames hold larger objects."""
+"""Side of the object's frame, in pixels, for which the first σ is given: larger frames hold larger objects."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Shrinkwrap:
     sigma : float
         First width of the Gaussian blur, in pixels of an object of 32²; scaled with the object's frame.
     sigma_floor : float
-        Last width.
+        Last width, in pixels of any frame: an edge is as sharp as a pixel in a large one too.
     decay : float
         Share by which σ shrinks at each update until it is at its floor. The published 0.01 leaves the support
         loose for so long that most objects stall near a relative error of 1e-3.
@@ -31,7 +31,7 @@ class Shrinkwrap:
 
     threshold: float = 0.25
     sigma: float = 3.0
-    sigma_floor: float = 1.0
+    sigma_floor: float = 0.7
     decay: float = 0.05
     period: int = 20
     autocorrelation: float = 0.04
@@ -43,12 +43,13 @@ class Shrinkwrap:
 
     def width(self, update: int, side: float) -> float:
         """Blur at the update of this number (from 0), in pixels, for an object's frame of this side."""
-        return max(self.sigma * (1 - self.decay) ** update, self.sigma_floor) * side / REFERENCE_SIDE
+        return max(self.sigma * (1 - self.decay) ** update * side / REFERENCE_SIDE, self.sigma_floor)
 
     def update(self, image: torch.Tensor, sigma: float) -> torch.Tensor:
         """Blur the magnitude of (batch, M, M) images by σ pixels and threshold it."""
         frequency = torch.fft.fftfreq(image.shape[-1], device=image.device)
         line = torch.exp(-2 * (torch.pi * sigma * frequency) ** 2)
         kernel = line[:, None] * line[: image.shape[-1] // 2 + 1]
-        blurred = torch.fft.irfft2(torch.fft.rfft2(image.abs()) * kernel, s=image.shape[-2:])
+        magnitude = image.real.square().addcmul_(image.imag, image.imag).sqrt_()  # abs() takes five times as long
+        blurred = torch.fft.irfft2(torch.fft.rfft2(magnitude) * kernel, s=image.shape[-2:])
         return blurred > self.threshold * blurred.amax((-1, -2), keepdim=True)

@@ -1,0 +1,112 @@
+"""Measured patterns as the iterations need them: amplitudes in FFT order, and where nothing was measured."""
+
+from dataclasses import dataclass
+
+import torch
+
+from farfield.shapes import check_intensity
+
+SMALLEST = 8
+"""Pixels a side of the smallest pattern that is taken."""
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """A batch of patterns, in unshifted FFT order.
+
+    Attributes
+    ----------
+    amplitude : torch.Tensor, float32, shape (batch, M, M)
+        Square root of the intensity, zero where nothing was measured.
+    free : torch.Tensor, bool, shape (batch, M, M), or None
+        Pixels that were not measured; None if all were.
+    number : torch.Tensor, int64, shape (batch,)
+        Of each pattern in the whole set.
+    """
+
+    amplitude: torch.Tensor
+    free: torch.Tensor | None
+    number: torch.Tensor
+
+    def __getitem__(self, index: torch.Tensor) -> "Patterns":
+        """Choose some patterns."""
+        free = None if self.free is None else self.free[index]
+        return Patterns(self.amplitude[index], free, self.number[index])
+
+    def measured(self) -> torch.Tensor:
+        """Count the measured pixels of each pattern."""
+        whole = torch.full_like(self.number, self.amplitude.shape[-2] * self.amplitude.shape[-1])
+        return whole if self.free is None else whole - self.free.sum((-2, -1))
+
+
+def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
+    """Check patterns of shape (…, M, M), DC in the centre, and bring them to FFT order.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float
+    mask : torch.Tensor, bool, shape (M, M) or as the patterns', optional
+        True where the intensity was measured.
+
+    Returns
+    -------
+    Patterns
+        With one batch dimension.
+
+    Raises
+    ------
+    ValueError
+        If no object could be made of them, with what to do.
+    """
+    if mask is not None:
+        intensity = _masked(intensity, mask)
+    check_intensity(intensity)
+    height, width = intensity.shape[-2:]
+    if height != width or height % 2 or height < SMALLEST:
+        raise ValueError(
+            f"expected square patterns of an even number of pixels a side, {SMALLEST} or more, got "
+            f"{height} × {width}; crop or pad them with diffraction.to_frame"
+        )
+    flat = intensity.reshape(-1, height, width)
+    _check_content(flat)
+    free = None if mask is None else torch.fft.ifftshift(~mask, dim=(-2, -1)).expand(intensity.shape)
+    amplitude = torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_()
+    number = torch.arange(len(flat), device=flat.device)
+    return Patterns(amplitude, None if free is None else free.reshape(flat.shape), number)
+
+
+def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Set to zero what was not measured."""
+    if mask.dtype != torch.bool or mask.shape not in (intensity.shape, intensity.shape[-2:]):
+        raise ValueError(
+            f"expected a mask of booleans of shape {tuple(intensity.shape[-2:])}, True where measured, got "
+            f"{str(mask.dtype).removeprefix('torch.')} of shape {tuple(mask.shape)}; convert it with mask.bool()"
+        )
+    if not mask.any((-2, -1)).all():
+        raise ValueError("expected a mask that leaves measured pixels, got one that hides all; invert it with ~mask")
+    return torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
+
+
+def _check_content(flat: torch.Tensor) -> None:
+    """Refuse empty patterns, and those that have their DC in the corner."""
+    if not len(flat):
+        raise ValueError("expected at least one pattern, got none; give a stack of patterns")
+    empty = ~flat.any(-1).any(-1)
+    if empty.any():
+        raise ValueError(
+            "expected patterns with some intensity, got nothing but zeros in pattern "
+            f"{int(empty.nonzero()[0])}; drop it"
+        )
+    side = flat.shape[-1]
+    edge = side // 8
+    near = torch.arange(side, device=flat.device).sub(side // 2).abs()
+    central, outer = (near <= edge).to(flat.dtype), (near >= side // 2 - edge).to(flat.dtype)
+    energy = [torch.einsum("bij,i,j->b", flat, line, line) for line in (central, outer)]
+    peak = flat.flatten(1).argmax(1)
+    row, column = peak // side, peak % side
+    wrong = (outer[row] * outer[column] > 0) & (energy[1] > energy[0])
+    if wrong.any():
+        raise ValueError(
+            f"expected the DC in the centre of the frame, got pattern {int(wrong.nonzero()[0])} with its maximum "
+            "in the corner; shift it with torch.fft.fftshift(intensity, dim=(-2, -1))"
+        )
