@@ -5,7 +5,7 @@ CONFIG ?= config/config.yaml
 BIN := .venv/bin
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results report test lint lock clean
+.PHONY: help setup results report test bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -28,6 +28,10 @@ report: results ## results/{study}/report.zip, for a browser
 test: setup ## pytest
 	$(BIN)/python -m pytest
 
+bench: setup ## speed and quality of the iterative methods beside the field's, into results/benchmarks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python benchmarks/iterative.py results/benchmarks
+
 lint: setup ## ruff, snakefmt and snakemake's own linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,7 +40,7 @@ lint: setup ## ruff, snakefmt and snakemake's own linter
 
 # What torch needs for CUDA is left to torch's own wheel: a CPU build must not pull gigabytes.
 lock: ## requirements.txt anew from pyproject.toml (needs uv)
-	echo 'torch==2.13.0' | uv pip compile pyproject.toml --constraints - --all-extras --universal --fork-strategy fewest \
+	echo 'torch==2.13.0' | uv pip compile pyproject.toml --constraints - --extra workflow --extra cluster --extra test --universal --fork-strategy fewest \
 	  --python-version 3.11 --no-header --no-annotate | grep -v -E "^(nvidia-|cuda-|triton|pip==)|python_full_version >= '3.14'" \
 	  | sed -e "s/ ; python_full_version < '3.14'//" > requirements.txt
 	echo '-e .' >> requirements.txt

@@ -10,7 +10,7 @@ if sys.argv[1] == "keep":
     keep_freed_memory()
 x = torch.ones(2**18)
 for _ in range(5):
-    x + 1
+    (x + 1) * (x + 2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(100):
     (x + 1) * (x + 2)

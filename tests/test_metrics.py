@@ -103,6 +103,30 @@ def test_fourier_residual_is_zero_for_copies_and_one_for_nothing(objects):
     assert torch.allclose(metrics.fourier_residual(pattern, 0.9 * objects), torch.tensor(0.1).double(), atol=1e-4)
 
 
+def test_the_r_factor_is_its_definition(objects):
+    pattern, estimate = measure(objects), objects + 0.1 * torch.randn(objects.shape, dtype=objects.dtype)
+    measured, found = pattern.sqrt().double(), measure(estimate).sqrt().double()
+    expected = (measured - found).abs().sum((-2, -1)) / measured.sum((-2, -1))
+    assert torch.allclose(metrics.r_factor(pattern, estimate), expected, rtol=1e-5)
+
+
+def test_the_prtf_is_one_where_starts_agree_and_falls_where_they_do_not(objects):
+    truth = objects[:4]
+    pattern = measure(truth)
+    copies = torch.stack([random_copy(truth, seed) for seed in range(3)], 1)
+    agreed = metrics.phase_retrieval_transfer_function(pattern, copies)
+    assert agreed.shape == (4, 32)
+    assert torch.allclose(agreed, torch.ones_like(agreed), atol=1e-3)
+    field = torch.fft.fft2(torch.fft.ifftshift(to_frame(truth, 64, 64), dim=(-2, -1)))[:, None].repeat(1, 8, 1, 1)
+    frequency = torch.fft.fftfreq(64).abs()
+    high = torch.maximum(frequency[:, None], frequency) > 0.25
+    noise = torch.exp(2j * torch.pi * torch.rand(field.shape, generator=torch.Generator().manual_seed(0)))
+    blurred = torch.fft.fftshift(torch.fft.ifft2(torch.where(high, field * noise, field)), dim=(-2, -1))
+    curve = metrics.phase_retrieval_transfer_function(pattern, blurred)
+    assert (curve[:, :12] > 0.9).all()
+    assert (curve[:, 24:] < 0.6).all()
+
+
 def test_bad_input_is_refused_in_a_sentence(objects):
     with pytest.raises(ValueError, match=r"trailing shape \(32, 32\), got \(64, 30, 32\)"):
         metrics.mse(objects, objects[:, 1:-1])

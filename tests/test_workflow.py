@@ -83,6 +83,32 @@ def test_the_numbers_are_those_of_working_methods(study):
     assert (after.loc[["unet", "sisprnet"]].to_numpy() < before.loc[["unet", "sisprnet"]].to_numpy()).all()
 
 
+def test_every_method_stands_in_the_table_with_noise(study):
+    frame = pd.read_csv(results(study) / "tables/noise.csv")
+    assert len(frame) == 2 * (2 * 2 * 2 + 3)
+    assert set(frame.patterns) == {16}
+    assert frame[["mean", "median", "solved", "seconds"]].notna().all(axis=None)
+    clean, noisy = (frame[frame.photons == photons].set_index("method") for photons in (np.inf, 1e6))
+    for recipe in ("hio-tuned", "raar-tuned"):
+        assert clean["median"][recipe] < 0.01 * noisy["median"][recipe]
+        assert noisy["median"][recipe] < 0.2
+    assert "1e6 photons Solved" in (results(study) / "tables/noise.md").read_text()
+    patterns = store.open_dataset(results(study) / "data/noisy.zarr")
+    truth = store.open_dataset(results(study) / "data/test.zarr").isel(sample=slice(16))
+    assert np.array_equal(patterns.object, truth.object)
+    assert 0 < float(np.abs(patterns.intensity - truth.intensity).sum() / truth.intensity.sum()) < 0.1
+
+
+def test_a_changed_noise_reruns_what_is_noisy(study):
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["noise"]["photons"] = 1.0e5
+    (study / "changed.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
+    assert jobs["add_noise"] == 1
+    assert jobs["reconstruct"] == 3
+    assert not {"simulate", "break_symmetries", "train"} & set(jobs)
+
+
 def test_training_tables_agree_with_the_models(study):
     """Table 1's mean is the MSE of the final weights on their own training set, computed here once more."""
     import torch

@@ -148,6 +148,8 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
             yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise crystals: training"
     if config["figure_samples"]["count"] > config["crystals"]["test"]:
         yield "figure_samples: count: expected no more than crystals: test; lower it"
+    if config["noise"]["patterns"] > config["crystals"]["test"]:
+        yield "noise: patterns: expected no more than crystals: test; lower it"
     fewest, most = config["crystals"]["defects"]
     if fewest > most:
         yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"

@@ -4,7 +4,7 @@ import torch
 import xarray as xr
 
 from farfield import symmetry
-from farfield.diffraction import measure
+from farfield.diffraction import measure, photon_noise
 from farfield.shapes import Objects
 
 SMALL_DC = 0.1
@@ -41,6 +41,28 @@ def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:
             ),
         }
     )
+
+
+def add_noise(dataset: xr.Dataset, patterns: int, photons: float, seed: int) -> xr.Dataset:
+    """Give the first patterns of a dataset the noise of a finite exposure.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Of `from_objects`.
+    patterns : int
+        How many of its samples to take.
+    photons : float
+        Expected in each pattern.
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    some = dataset.isel(sample=slice(patterns)).load()
+    noisy = photon_noise(torch.from_numpy(some.intensity.values), photons, seed)
+    return some.assign(intensity=some.intensity.copy(data=noisy.numpy()))
 
 
 def break_set(dataset: xr.Dataset, oversampling: int) -> xr.Dataset:

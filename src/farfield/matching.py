@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
+from farfield.fourier import transform, transform_back
+from farfield.heap import keep_freed_memory
 from farfield.shapes import Estimates, Objects, check_objects
 
 CLOSE = 0.1
@@ -22,7 +24,7 @@ SAFE = 16
 GROUP = 32
 """Samples searched again or sharpened at a time."""
 
-CHUNK = 64
+CHUNK = 32
 """Samples matched at a time: few enough for a core's cache, many enough to hide the calls."""
 
 
@@ -94,11 +96,11 @@ def _line_energy(objects: torch.Tensor) -> torch.Tensor:
 
 def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> torch.Tensor:
     """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
-    a, b = (torch.fft.fft2(x, s=(length, length)) for x in (reference, estimate))
+    a, b = transform(reference, length), transform(estimate, length)
     product = a.new_empty(len(a), 2, length, length)
     torch.mul(a, b, out=product[:, 1])
     torch.mul(a, b.conj_physical_(), out=product[:, 0])
-    return torch.fft.ifft2(product, norm="forward")
+    return transform_back(product)
 
 
 def _bounds(lines: _Lines, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -228,6 +230,7 @@ def match(reference: Objects, estimate: Objects) -> Match:
     others. Most samples are proven done all the same; longer transforms search the rest again, those of
     similar content together.
     """
+    keep_freed_memory()
     reference, estimate = reference.resolve_conj(), estimate.resolve_conj()
     pairs = zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True)
     found = _Found(*(torch.cat(x) for x in zip(*[_search(a, b) for a, b in pairs], strict=True)))

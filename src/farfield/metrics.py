@@ -1,7 +1,7 @@
 """How far an estimate is from the truth, or from its pattern: one value per sample, the caller reduces."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 
 from farfield import matching, symmetry
 from farfield.diffraction import far_field
@@ -136,7 +136,7 @@ def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
 
 
 def phase_retrieval_transfer_function(
-    intensity: Intensity, estimates: Objects
+    intensity: Intensity, estimates: Complex[torch.Tensor, "*batch starts height width"]
 ) -> Float[torch.Tensor, "*batch radius"]:
     """PRTF: up to which spatial frequency several starts agree on the phases.
 

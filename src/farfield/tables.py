@@ -5,7 +5,6 @@ nothing without the fill of the frame, and published ones are normalised in thei
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from farfield import store
+from farfield import rendering, store
+from farfield.rendering import Block
 
 
 class Table(NamedTuple):
@@ -150,33 +150,19 @@ def summarise(paths: Iterable[str | Path], number: int, published: str | Path) -
     return frame
 
 
-class _Block(NamedTuple):
-    """A grid of text: a sentence over it, its (group, column) titles and its rows."""
-
-    title: str
-    header: list[tuple[str, str]]
-    rows: list[list[str]]
-
-
-def _number(value: float, digits: int = 3) -> str:
-    if np.isnan(value):
-        return "–"
-    return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10.0**-digits else f"{value:.1e}"
-
-
 def _error(line: pd.Series) -> str:
     """Write "mean ± sd", both in the notation of the mean."""
     if np.isnan(line["sd"]):
-        return _number(line["mean"], 4)
+        return rendering.format_number(line["mean"], 4)
     notation = ".4f" if line["mean"] >= 1e-4 else ".1e"
     return f"{line['mean']:{notation}} ± {line['sd']:{notation}}"
 
 
 def _ratio(pair: pd.Series) -> str:
-    return _number(pair["after"] / pair["before"]) if pair["before"] else "–"
+    return rendering.format_number(pair["after"] / pair["before"]) if pair["before"] else "–"
 
 
-def _grid(frame: pd.DataFrame, title: str, columns: list[str], cells: Callable[[pd.DataFrame], list[str]]) -> _Block:
+def _grid(frame: pd.DataFrame, title: str, columns: list[str], cells: Callable[[pd.DataFrame], list[str]]) -> Block:
     """Lines are sizes; each network has what `cells` makes of its lines before and after."""
     names, sizes = list(frame["method"].unique()), sorted(map(int, frame["samples"].unique()))
     lines = frame.set_index(KEYS)
@@ -186,28 +172,28 @@ def _grid(frame: pd.DataFrame, title: str, columns: list[str], cells: Callable[[
 
     header = [("", "Samples"), *itertools.product(names, columns)]
     rows = [[str(size), *(cell for name in names for cell in cells(pair(name, size)))] for size in sizes]
-    return _Block(title, header, rows)
+    return Block(title, header, rows)
 
 
 def _networks(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["symmetry"].notna() & ~frame["method"].isin(CONSTANTS)]
 
 
-def _baselines(frame: pd.DataFrame) -> list[_Block]:
+def _baselines(frame: pd.DataFrame) -> list[Block]:
     lines = frame.drop(_networks(frame).index)
     rows = [
         [
             line.method,
             "–" if pd.isna(line.samples) else f"{line.samples:.0f}",
             "–" if pd.isna(line.symmetry) else line.symmetry,
-            _number(line.mean, 4),
-            _number(line.relative),
+            rendering.format_number(line.mean, 4),
+            rendering.format_number(line.relative),
         ]
         for line in lines.itertuples()
     ]
     titles = ["Baseline", "Samples", "Symmetries", "Error", "Relative to zero"]
     return (
-        [_Block("Baselines, each on the samples that it was scored on.", [("", title) for title in titles], rows)]
+        [Block("Baselines, each on the samples that it was scored on.", [("", title) for title in titles], rows)]
         if rows
         else []
     )
@@ -218,7 +204,7 @@ def _stated(pair: pd.DataFrame) -> list[str]:
     return [*numbers, _ratio(pair["published"])]
 
 
-def _comparison(frame: pd.DataFrame) -> list[_Block]:
+def _comparison(frame: pd.DataFrame) -> list[Block]:
     """Published errors: beside our ratio where a size matches, and otherwise alone."""
     columns = ["Before", "After", "After/before"]
     matched = _networks(frame).dropna(subset="published")
@@ -234,7 +220,7 @@ def _comparison(frame: pd.DataFrame) -> list[_Block]:
     return [_grid(reference, title, columns, _stated)] if len(reference) else []
 
 
-def _blocks(frame: pd.DataFrame) -> list[_Block]:
+def _blocks(frame: pd.DataFrame) -> list[Block]:
     networks = _networks(frame)
     errors = _grid(
         networks,
@@ -246,7 +232,7 @@ def _blocks(frame: pd.DataFrame) -> list[_Block]:
         networks,
         "The same, relative to predicting zero.",
         ["Before", "After"],
-        lambda pair: [_number(value) for value in pair["relative"]],
+        lambda pair: [rendering.format_number(value) for value in pair["relative"]],
     )
     grids = [errors, relative] if len(networks) else []
     return [*grids, *_baselines(frame), *_comparison(frame)]
@@ -295,41 +281,7 @@ def to_markdown(frame: pd.DataFrame, number: int) -> str:
         A grid of errors, one of errors relative to zero, the baselines, and the published numbers.
     """
     table = _table(number)
-    parts = [f"**Table {number}. {table.title}.** {_notes(frame, table)}"]
-    for block in _blocks(frame):
-        header = [f"{group} {column}".strip() for group, column in block.header]
-        lines = [header, ["---:" if column else "---" for column in range(len(header))], *block.rows]
-        parts += [block.title, "\n".join(f"| {' | '.join(line)} |" for line in lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "–": "--",
-}
-
-
-def _escape(text: str) -> str:
-    escaped = "".join(LATEX.get(character, character) for character in text)
-    return re.sub(r"(\d\.\d)e([+-])0*(\d+)", r"$\1\\times10^{\2\3}$", escaped).replace("^{+", "^{")
-
-
-def _tabular(block: _Block) -> str:
-    """One booktabs tabular, with a line of group titles over the columns where there are any."""
-    groups = [(name, len(list(run))) for name, run in itertools.groupby(group for group, _ in block.header)]
-    titles, rules, column = [], [], 1
-    for name, span in groups:
-        titles.append(rf"\multicolumn{{{span}}}{{c}}{{{_escape(name)}}}")
-        rules.append(rf"\cmidrule(lr){{{column}-{column + span - 1}}}" if name else "")
-        column += span
-    lines = [[title for _, title in block.header], *block.rows]
-    header, *rows = [" & ".join(map(_escape, line)) + r" \\" for line in lines]
-    top = [" & ".join(titles) + r" \\", " ".join(filter(None, rules))] if any(rules) else []
-    begin = [rf"\begin{{tabular}}{{l{'r' * (column - 2)}}}", r"\toprule", *top, header, r"\midrule"]
-    return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"])
+    return rendering.markdown(f"**Table {number}. {table.title}.** {_notes(frame, table)}", _blocks(frame))
 
 
 def to_latex(frame: pd.DataFrame, number: int) -> str:
@@ -348,13 +300,7 @@ def to_latex(frame: pd.DataFrame, number: int) -> str:
         One ``table`` environment with the grids of `to_markdown` and a caption.
     """
     table = _table(number)
-    parts = [
-        rf"{{\itshape {_escape(block.title)}}}\par\smallskip" + "\n" + _tabular(block) for block in _blocks(frame)
-    ]
-    caption = _escape(f"{table.title}. {_notes(frame, table)}")
-    head = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering\small"]
-    body = "\n\\par\\bigskip\n".join(parts)
-    return "\n".join([*head, rf"\caption{{{caption}}}", rf"\label{{tab:{number}}}", body, r"\end{table}"]) + "\n"
+    return rendering.latex(f"{table.title}. {_notes(frame, table)}", f"tab:{number}", _blocks(frame))
 
 
 def write(frame: pd.DataFrame, number: int, csv: str | Path, markdown: str | Path, latex: str | Path) -> None:

@@ -1,6 +1,13 @@
 rule reconstruct:
     input:
-        modules("methods", "iterative/reconstruct", "iterative/projections", "iterative/shrinkwrap"),
+        modules(
+            "fourier",
+            "methods",
+            "iterative/patterns",
+            "iterative/projections",
+            "iterative/reconstruct",
+            "iterative/shrinkwrap",
+        ),
         patterns=study_path("data/{split}.zarr"),
     output:
         directory(study_path("reconstructions/{recipe}/{split}.zarr")),

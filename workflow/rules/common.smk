@@ -38,7 +38,7 @@ wildcard_constraints:
     symmetry="before|after",
     samples=r"\d+",
     seed=r"\d+",
-    split="train|test",
+    split="train|test|noisy",
     recipe="|".join(config["baselines"]) or "none",
     number=r"\d",
 
@@ -60,7 +60,9 @@ def gpus():
 
 
 def section(name):
-    """What a simulated set depends on: of the sets' sizes, its own alone."""
+    """What a set depends on: of the sets' sizes, its own alone. The noisy one is made of the test set."""
+    if name == "noisy":
+        return section("test") | {"noise": config["noise"]}
     others = {"training", "validation", "test"} - {"training" if name == "train" else name}
     crystals = {key: value for key, value in config["crystals"].items() if key not in others}
     return {key: config[key] for key in ("image_size", "oversampling")} | {"crystals": crystals}
@@ -130,6 +132,13 @@ def scores(split):
     )
 
 
+def methods_scores(split):
+    """Score stores of what reconstructs: networks and baselines."""
+    return cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split) + expand(
+        study_path("scores/{recipe}/{split}.zarr"), recipe=config["baselines"], split=split
+    )
+
+
 def scores_of_table(wildcards):
     """The score stores that a table summarises."""
     return scores(TABLES[int(wildcards.number)].split)
@@ -152,7 +161,8 @@ def reconstructions_of_test():
 
 
 def tables(*suffixes):
-    return expand(study_path("tables/table{number}.{suffix}"), number=list(TABLES), suffix=suffixes)
+    names = [*(f"table{number}" for number in TABLES), "noise"]
+    return expand(study_path("tables/{name}.{suffix}"), name=names, suffix=suffixes)
 
 
 def figures(*suffixes):
@@ -171,13 +181,13 @@ def recipe_settings(wildcards):
 
 def baseline_count(wildcards):
     """How many patterns of a split the baselines reconstruct."""
-    return (
-        config["crystals"]["test"]
-        if wildcards.split == "test"
-        else min(config["baseline_training_patterns"], config["crystals"]["training"])
-    )
+    return {
+        "train": min(config["baseline_training_patterns"], config["crystals"]["training"]),
+        "test": config["crystals"]["test"],
+        "noisy": config["noise"]["patterns"],
+    }[wildcards.split]
 
 
 def truths_of_network(wildcards):
-    """What a network's reconstructions are held against: its own training set, and the unbroken test set."""
-    return [training_set(wildcards), study_path("data/test.zarr")]
+    """What a network's reconstructions are held against: its own training set, and the unbroken test sets."""
+    return [training_set(wildcards), study_path("data/test.zarr"), study_path("data/noisy.zarr")]

@@ -35,6 +35,23 @@ rule break_symmetries:
         "../scripts/break_symmetries.py"
 
 
+rule add_noise:
+    input:
+        modules("datasets", "diffraction"),
+        test=study_path("data/test.zarr"),
+    output:
+        directory(study_path("data/noisy.zarr")),
+    log:
+        study_path("logs/add_noise.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        sections=sections("test", "noisy"),
+    script:
+        "../scripts/add_noise.py"
+
+
 rule conditioning:
     input:
         modules("symmetry"),

@@ -33,9 +33,11 @@ rule apply_network:
         models=models_of_cell,
         train=training_set,
         test=study_path("data/test.zarr"),
+        noisy=study_path("data/noisy.zarr"),
     output:
         train=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
         test=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
+        noisy=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr")),
     log:
         study_path("logs/apply_network/{network}/{symmetry}/n{samples}.log"),
     conda:
@@ -44,7 +46,7 @@ rule apply_network:
     resources:
         gpu=gpus(),
     params:
-        sections=sections("train", "test"),
+        sections=sections("train", "test", "noisy"),
         seeds=config["seeds"],
     script:
         "../scripts/apply_network.py"

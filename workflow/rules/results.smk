@@ -1,6 +1,6 @@
 rule table:
     input:
-        modules("tables"),
+        modules("tables", "rendering"),
         scores=scores_of_table,
         published=workflow.source_path("../resources/published.csv"),
     output:
@@ -19,6 +19,31 @@ rule table:
     threads: 1
     script:
         "../scripts/table.py"
+
+
+rule table_noise:
+    input:
+        modules("comparison", "rendering"),
+        clean=methods_scores("test"),
+        noisy=methods_scores("noisy"),
+    output:
+        csv=report(
+            study_path("tables/noise.csv"),
+            caption="../report/noise.rst",
+            category="Tables",
+            labels={"table": "with photon noise", "format": "csv"},
+        ),
+        md=study_path("tables/noise.md"),
+        tex=study_path("tables/noise.tex"),
+    log:
+        study_path("logs/table/noise.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        photons=config["noise"]["photons"],
+    script:
+        "../scripts/table_noise.py"
 
 
 rule figure_symmetries:

@@ -4,18 +4,20 @@ rule score_network:
         reconstructions=[
             study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr"),
             study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
+            study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr"),
         ],
         truths=truths_of_network,
     output:
         directory(study_path("scores/{network}/{symmetry}/n{samples}/train.zarr")),
         directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
+        directory(study_path("scores/{network}/{symmetry}/n{samples}/noisy.zarr")),
     log:
         study_path("logs/score/{network}/{symmetry}/n{samples}.log"),
     conda:
         ENVIRONMENT
     threads: 1
     params:
-        sections=sections("train", "test"),
+        sections=sections("train", "test", "noisy"),
     script:
         "../scripts/score.py"
 
@@ -26,11 +28,13 @@ use rule score_network as score_baseline with:
         reconstructions=[
             study_path("reconstructions/{recipe}/train.zarr"),
             study_path("reconstructions/{recipe}/test.zarr"),
+            study_path("reconstructions/{recipe}/noisy.zarr"),
         ],
-        truths=[study_path("data/train.zarr"), study_path("data/test.zarr")],
+        truths=[study_path("data/train.zarr"), study_path("data/test.zarr"), study_path("data/noisy.zarr")],
     output:
         directory(study_path("scores/{recipe}/train.zarr")),
         directory(study_path("scores/{recipe}/test.zarr")),
+        directory(study_path("scores/{recipe}/noisy.zarr")),
     log:
         study_path("logs/score/{recipe}.log"),
 

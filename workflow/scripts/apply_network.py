@@ -12,7 +12,7 @@ with jobs.job(snakemake.log[0]):
     networks = {
         variant: methods.network(path, device) for variant, path in zip(variants, snakemake.input.models, strict=True)
     }
-    for split in ("train", "test"):
+    for split in ("train", "test", "noisy"):
         count = int(cell.samples) if split == "train" else None
         dataset = store.open_dataset(snakemake.input[split], sections[split])
         intensity = torch.from_numpy(dataset.intensity[:count].values)

@@ -1,6 +1,6 @@
 """Iterative phase retrieval: projections, shrinkwrap, recipes, and batched reconstruction from random starts.
 
-Arrays are in unshifted FFT order inside this package, so that no iteration shifts anything.
+Arrays have their origin in pixel (0, 0) inside this package, so that no iteration shifts anything.
 """
 
 from farfield.iterative.projections import ALGORITHMS

@@ -1,9 +1,10 @@
-"""Measured patterns as the iterations need them: amplitudes in FFT order, and where nothing was measured."""
+"""Measured patterns as the iterations need them: amplitudes, and where nothing was measured."""
 
 from dataclasses import dataclass
 
 import torch
 
+from farfield.fourier import swap_axes
 from farfield.shapes import check_intensity
 
 SMALLEST = 8
@@ -12,7 +13,7 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class Patterns:
-    """A batch of patterns, in unshifted FFT order.
+    """A batch of patterns, DC first, in the order of `fourier.transform`.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class Patterns:
 
 
 def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
-    """Check patterns of shape (…, M, M), DC in the centre, and bring them to FFT order.
+    """Check patterns of shape (…, M, M), DC in the centre, and bring them to the order of far fields.
 
     Parameters
     ----------
@@ -69,10 +70,12 @@ def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
         )
     flat = intensity.reshape(-1, height, width)
     _check_content(flat)
-    free = None if mask is None else torch.fft.ifftshift(~mask, dim=(-2, -1)).expand(intensity.shape)
-    amplitude = torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_()
+    amplitude = swap_axes(torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_())
     number = torch.arange(len(flat), device=flat.device)
-    return Patterns(amplitude, None if free is None else free.reshape(flat.shape), number)
+    if mask is None:
+        return Patterns(amplitude, None, number)
+    free = swap_axes(torch.fft.ifftshift(~mask, dim=(-2, -1)))
+    return Patterns(amplitude, free.expand(intensity.shape).reshape(flat.shape), number)
 
 
 def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

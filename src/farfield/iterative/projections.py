@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import torch
 
+from farfield.fourier import transform, transform_back
+
 TINY = 1e-30
 
 Project = Callable[[torch.Tensor], torch.Tensor]
@@ -24,7 +26,7 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
     ----------
     iterate : torch.Tensor, complex, shape (…, M, M)
     amplitude : torch.Tensor, float, shape (…, M, M)
-        Square root of the intensity, in unshifted FFT order.
+        Square root of the intensity, in the order of `fourier.transform`.
     free : torch.Tensor, bool, shape (…, M, M), optional
         Pixels that were not measured: the field there stays as it is.
 
@@ -32,12 +34,14 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
     -------
     torch.Tensor, complex, shape (…, M, M)
     """
-    field = torch.fft.fft2(iterate)
+    field = transform(iterate, iterate.shape[-1])
     power = (field * field.conj()).real  # faster than the sum of two squares
-    scale = power.add(TINY).rsqrt_().mul_(amplitude)
+    # The amplitudes bring along the 1/M² that the transform back leaves out.
+    pixels = field.shape[-2] * field.shape[-1]
+    scale = torch.add(power.new_tensor(TINY), power, alpha=pixels**2).rsqrt_().mul_(amplitude)
     if free is not None:
-        scale.masked_fill_(free, 1)
-    return torch.fft.ifft2(field.mul_(scale))
+        scale.masked_fill_(free, 1 / pixels)
+    return transform_back(field.mul_(scale))
 
 
 def error_reduction(

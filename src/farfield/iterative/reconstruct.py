@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
+from farfield.fourier import swap_axes, transform, transform_back
 from farfield.heap import keep_freed_memory
 from farfield.iterative.patterns import Patterns, read
 from farfield.iterative.projections import ALGORITHMS, TINY, project_modulus
@@ -118,12 +119,12 @@ def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
         np.random.default_rng([seed, int(number), start]).random(amplitude.shape[-2:], np.float32)
         for number in patterns.number
     ]
-    angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
-    return torch.fft.ifft2(torch.polar(amplitude, angle))
+    angle = swap_axes(2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device))
+    return transform_back(torch.polar(amplitude, angle)) / amplitude[0].numel()
 
 
 def _residual(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    misfit = (torch.fft.fft2(objects).abs() - patterns.amplitude).square()
+    misfit = (transform(objects, objects.shape[-1]).abs() - patterns.amplitude).square()
     if patterns.free is not None:
         misfit.masked_fill_(patterns.free, 0)
     return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(TINY)).sqrt()

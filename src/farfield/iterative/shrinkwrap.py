@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from farfield.fourier import transform_back
+
 REFERENCE_SIDE = 32
 """Side of the object's frame, in pixels, for which the first σ is given: larger frames hold larger objects."""
 
@@ -37,8 +39,8 @@ class Shrinkwrap:
     autocorrelation: float = 0.04
 
     def first_support(self, amplitude: torch.Tensor) -> torch.Tensor:
-        """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes."""
-        correlation = torch.fft.ifft2(amplitude.square()).abs()
+        """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes in the far field's order."""
+        correlation = transform_back(amplitude.square().to(torch.complex64)).abs()
         return correlation > self.autocorrelation * correlation.amax((-1, -2), keepdim=True)
 
     def width(self, update: int, side: float) -> float:

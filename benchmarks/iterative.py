@@ -1,0 +1,196 @@
+"""Speed and quality of iterative phase retrieval, beside a bound, a plain loop and cohere_core.
+
+    python benchmarks/iterative.py results/benchmarks      (make bench)
+
+Speed: one core, rounds interleaved, so that all see the same machine. Quality: one fresh set of crystals.
+About 6 minutes on two cores.
+"""
+
+import contextlib
+import io
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything reads it
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+import scipy.ndimage
+import torch
+from cohere_core.controller.phasing import Rec
+
+from farfield import crystals, iterative, metrics
+from farfield.diffraction import measure, photon_noise
+from farfield.heap import keep_freed_memory
+
+SIDES = {64: 64, 128: 16, 256: 4, 512: 1}
+"""Pattern sides, and how many patterns farfield reconstructs at a time."""
+
+ROUNDS = 5
+SPEED_RECIPE, ITERATIONS = "2*(450*HIO+50*ER)", 1000
+
+COHERE = {
+    "shrink_wrap_trigger": [1, 20],
+    "shrink_wrap_type": "GAUSS",
+    "shrink_wrap_threshold": 0.1,
+    "shrink_wrap_gauss_sigma": 1.0,
+    "initial_support_area": [0.5, 0.5],
+    "hio_beta": 0.9,
+}
+
+
+def bound(side: int, count: int) -> float:
+    """Seconds for the two transforms of an iteration alone, per pattern, in batches as farfield's."""
+    batch = torch.randn(min(count, max(1, 2**17 // side**2)), side, side, dtype=torch.complex64)
+    begin = time.perf_counter()
+    for _ in range(20):
+        torch.fft.ifft2(torch.fft.fft2(batch), norm="forward")
+    return (time.perf_counter() - begin) / 20 / len(batch)
+
+
+def plain_loop(pattern: np.ndarray, iterations: int = ITERATIONS) -> float:
+    """Seconds an iteration of what one writes first: HIO, ER and shrinkwrap on one pattern, scipy.fft, complex64."""
+    amplitude = np.fft.ifftshift(np.sqrt(pattern)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    phases = np.exp(2j * np.pi * rng.random(amplitude.shape)).astype(np.complex64)
+    iterate = scipy.fft.ifft2(amplitude * phases)
+    correlation = np.abs(scipy.fft.ifft2(amplitude**2))
+    support, sigma = correlation > 0.04 * correlation.max(), 3.0
+    begin = time.perf_counter()
+    for iteration in range(iterations):
+        field = scipy.fft.fft2(iterate)
+        field *= amplitude / np.maximum(np.abs(field), 1e-15)
+        projected = scipy.fft.ifft2(field)
+        if iteration % 500 < 450:
+            iterate = np.where(support, projected, iterate - np.float32(0.8) * projected)
+        else:
+            iterate = projected * support
+        if iteration % 20 == 19:
+            blurred = scipy.ndimage.gaussian_filter(np.abs(projected), sigma, mode="wrap")
+            support, sigma = blurred > 0.25 * blurred.max(), max(0.95 * sigma, 1.0)
+    return (time.perf_counter() - begin) / iterations
+
+
+def cohere(pattern: np.ndarray, recipe: str, folder: Path) -> tuple[np.ndarray, float]:
+    """Object and seconds an iteration of cohere_core on numpy."""
+    np.save(folder / "data.npy", np.sqrt(pattern).astype(np.float32))
+    with contextlib.redirect_stdout(io.StringIO()):
+        run = Rec({**COHERE, "algorithm_sequence": recipe}, str(folder / "data.npy"), "np", debug=True)
+        run.init_dev(-1)
+        run.init_iter_loop()
+        begin = time.perf_counter()
+        run.iterate()
+        seconds = time.perf_counter() - begin
+    return np.asarray(run.ds_image * run.support), seconds / run.iter_no
+
+
+def ours(patterns: torch.Tensor) -> float:
+    """Seconds an iteration and pattern of `reconstruct`, all that it does included."""
+    begin = time.perf_counter()
+    found = iterative.reconstruct(patterns, SPEED_RECIPE)
+    return (time.perf_counter() - begin) / int(found.iterations.sum())
+
+
+def speed(folder: Path) -> pd.DataFrame:
+    """Time every contender at every side on one core, in interleaved rounds."""
+    torch.set_num_threads(1)
+    rows = []
+    for side, count in SIDES.items():
+        truth = crystals.simulate(count, side // 2, seed=11)
+        patterns = photon_noise(measure(truth), 1e6, seed=1)  # noise, so that no start ends early
+        single = patterns[0].numpy()
+        contenders: dict[str, Callable[[], float]] = {
+            "two transforms alone": lambda side=side, count=count: bound(side, count),
+            "farfield": lambda patterns=patterns: ours(patterns),
+            "plain scipy.fft loop": lambda single=single: plain_loop(single),
+            "cohere_core (numpy)": lambda single=single: cohere(single, SPEED_RECIPE, folder)[1],
+        }
+        times = {name: [] for name in contenders}
+        for _ in range(ROUNDS):
+            for name, measure_once in contenders.items():
+                times[name].append(1e6 * measure_once())
+        for name, values in times.items():
+            ratio = np.median(values) / np.median(times["farfield"])
+            rows.append([side, name, min(values), np.median(values), ratio])
+    return pd.DataFrame(rows, columns=["side", "method", "minimum_us", "median_us", "over_farfield"])
+
+
+def _quality(
+    name: str, set_name: str, starts: int, truth: torch.Tensor, objects: torch.Tensor, iterations: float
+) -> list:
+    error = metrics.symmetry_adjusted_mse(truth, objects) / truth.abs().double().square().mean((-2, -1))
+    return [set_name, name, starts, iterations, float((error < 1e-3).double().mean()), float(error.median())]
+
+
+def quality(folder: Path) -> pd.DataFrame:
+    """Reconstruct one fresh set by each default: solved is a relative SA-MSE below 1e-3."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    classic = iterative.Shrinkwrap(threshold=0.2, sigma_floor=1.5, decay=0.01)
+    recipes = {
+        "farfield": {},
+        "HIO and ER, tuned": {"recipe": "2*(450*HIO+50*ER)", "beta": 0.8},
+        "PyNX's order": {"recipe": "500*RAAR+300*HIO+200*ER", "beta": 0.9},
+        "Marchesini's settings": {"recipe": "980*HIO+20*ER", "beta": 0.9, "shrinkwrap": classic},
+    }
+    rows = []
+    for side, counts in ((32, (1, 5)), (64, (1, 3))):
+        truth = crystals.simulate(100 if side == 32 else 50, side, seed=2026)
+        clean = measure(truth)
+        sets = {"noise-free": clean}
+        if side == 32:
+            sets |= {f"{photons:.0e} photons": photon_noise(clean, photons, seed=3) for photons in (1e7, 1e6, 1e5)}
+        for noise, patterns in sets.items():
+            for name, options in recipes.items() if side == 32 else [("farfield", {})]:
+                for starts in counts if noise == "noise-free" else counts[1:]:
+                    found = iterative.reconstruct(patterns, starts=starts, seed=5, **options)
+                    made = float(found.iterations.double().mean())
+                    rows.append(_quality(name, f"{side} in {2 * side}, {noise}", starts, truth, found.objects, made))
+        if side == 32:
+            # cohere draws its starts from numpy's global generator
+            np.random.seed(0)  # noqa: NPY002
+            part, recipe = 40, "3*(20*ER+180*HIO)+20*ER"
+            objects = np.stack([cohere(pattern.numpy(), recipe, folder)[0] for pattern in clean[:part]])
+            found = torch.from_numpy(objects).to(torch.complex64)
+            rows.append(_quality("cohere_core's defaults", "32 in 64, noise-free", 1, truth[:part], found, 620))
+    return pd.DataFrame(rows, columns=["set", "method", "starts", "iterations", "solved", "median"])
+
+
+def machine() -> str:
+    """Name what was measured on, and with."""
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("farfield", "torch", "scipy", "numpy", "cohere_core"))
+    return f"{names[0]}, one core; Python {platform.python_version()}, {packages}"
+
+
+def main(target: Path) -> None:
+    """Measure, print, and write CSV and Markdown."""
+    keep_freed_memory()
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in {"iterative-speed": speed, "iterative-quality": quality}.items():
+            begin = time.perf_counter()
+            table = make(Path(folder))
+            table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
+            text = f"{machine()}\n\n{markdown(table)}\n"
+            (target / f"{name}.md").write_text(text)
+            print(f"{text}\n{time.perf_counter() - begin:.0f} s", flush=True)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Write a table as Markdown."""
+    cells = table.map(lambda value: f"{value:.3g}" if isinstance(value, float) else str(value))
+    lines = [list(table.columns), ["---"] * len(table.columns), *cells.values.tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/benchmarks"))
