@@ -187,6 +187,16 @@ def test_error_against_time_names_every_method_once_without_overlaps(folder):
     assert all(axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max) for box in boxes)
 
 
+def test_error_against_time_has_a_panel_with_noise(folder):
+    paths = [
+        write_scores(folder / "t1.zarr", "hio-tuned", 1e-7, 1e-1, kind="iterative"),
+        write_scores(folder / "t2.zarr", "hio-tuned", 1e-2, 2e-1, kind="iterative", split="noisy"),
+    ]
+    figure = figures.error_against_time(paths)
+    assert [axes.get_title() for axes in figure.axes] == ["noise-free", "with photon noise"]
+    assert np.allclose(figure.axes[1].lines[0].get_xydata(), [[200, 2e-2]])
+
+
 def test_saved_files_have_the_same_bytes_again(tmp_path, frame, published):
     written = []
     for _ in range(2):

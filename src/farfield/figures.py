@@ -412,9 +412,12 @@ def _label_points(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
         taken.append(box)
 
 
+SPLITS = {"test": "noise-free", "noisy": "with photon noise"}
+
+
 @theme()
 def error_against_time(score_paths: Iterable[str | Path]) -> Figure:
-    """Draw the error on the test set against the time that a method takes for a pattern.
+    """Draw the error on the test set against the time that a method takes for a pattern, with noise and without.
 
     Parameters
     ----------
@@ -424,20 +427,25 @@ def error_against_time(score_paths: Iterable[str | Path]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Time in milliseconds, mean over seeds; SA-MSE relative to predicting zero, which is the line at 1.
+        A panel for each split: time in milliseconds, mean over seeds; SA-MSE relative to predicting zero, which
+        is the line at 1.
     """
-    methods = _largest(path for path in score_paths if store.open_dataset(path).attrs["split"] == "test")
-    colours = _colours(dataset.attrs["method"] for dataset in methods)
-    figure = Figure(figsize=(4.6, 3.4), layout="constrained")
-    axes, points = figure.subplots(), {}
-    for dataset in methods:
-        name, symmetry = dataset.attrs["method"], dataset.attrs.get("symmetry", "")
-        scores = _validated(dataset)
-        point = 1e3 * float(scores.seconds.mean()), float(scores.sa_mse.mean() / dataset.energy.mean())
-        points[f"{name} {symmetry}".strip()] = point
-        axes.plot(*point, **{"color": colours[name], "marker": "^", **SYMMETRIES.get(symmetry, {})})
-    axes.set(xscale="log", yscale="log", xlabel="time per pattern (ms)", ylabel=SHARE)
-    axes.margins(0.15)
-    axes.axhline(1, color=GREY, linewidth=0.9)
-    _label_points(axes, points)
+    paths = [(path, store.open_dataset(path).attrs["split"]) for path in score_paths]
+    panels = {split: _largest(path for path, its in paths if its == split) for split in SPLITS}
+    panels = {split: methods for split, methods in panels.items() if methods}
+    colours = _colours(dataset.attrs["method"] for methods in panels.values() for dataset in methods)
+    figure = Figure(figsize=(TEXT_WIDTH if len(panels) > 1 else 4.6, 3.4), layout="constrained")
+    for axes, (split, methods) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        points = {}
+        for dataset in methods:
+            name, symmetry = dataset.attrs["method"], dataset.attrs.get("symmetry", "")
+            scores = _validated(dataset)
+            point = 1e3 * float(scores.seconds.mean()), float(scores.sa_mse.mean() / dataset.energy.mean())
+            points[f"{name} {symmetry}".strip()] = point
+            axes.plot(*point, **{"color": colours[name], "marker": "^", **SYMMETRIES.get(symmetry, {})})
+        axes.set(xscale="log", yscale="log", xlabel="time per pattern (ms)", title=SPLITS[split])
+        axes.margins(0.15)
+        axes.axhline(1, color=GREY, linewidth=0.9)
+        _label_points(axes, points)
+    figure.axes[0].set_ylabel(SHARE)
     return figure

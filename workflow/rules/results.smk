@@ -137,7 +137,7 @@ rule figure_learning_curves:
 rule figure_error_against_time:
     input:
         modules("figures"),
-        scores=scores("test"),
+        scores=scores("test") + methods_scores("noisy"),
     output:
         pdf=study_path("figures/error-against-time.pdf"),
         png=report(
