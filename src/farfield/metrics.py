@@ -150,8 +150,8 @@ def phase_retrieval_transfer_function(
     Returns
     -------
     torch.Tensor, float64, shape (…, M // 2)
-        ``|mean of F(B)| / √I``, both summed over rings of a pixel's width: 1 where all starts agree, about
-        ``starts ** -0.5`` where their phases are random. Empty rings give 0.
+        ``|mean of F(B)| / √I``, both summed over rings of a pixel's width, pixels without intensity left out: 1
+        where all starts agree, about ``starts ** -0.5`` where their phases are random. Empty rings give 0.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def phase_retrieval_transfer_function(
     amplitude. The usual threshold for the resolution is 1/e, or 0.5.
     """
     same = symmetry.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
-    mean = _far_amplitude(intensity, same.mean(-3)).double()
+    mean = _far_amplitude(intensity, same.mean(-3)).double() * (intensity > 0)
     centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
     radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
     count = intensity.shape[-1] // 2
