@@ -288,6 +288,12 @@ def test_any_batch_shape(objects):
     assert torch.allclose(single.objects, found.objects[0, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("option", [{"period": 0}, {"threshold": 1.0}, {"sigma": 0.0}, {"decay": 1.0}])
+def test_a_shrinkwrap_that_cannot_be_is_refused(option):
+    with pytest.raises(ValueError, match="expected thresholds between 0 and 1"):
+        Shrinkwrap(**option)
+
+
 @pytest.mark.usefixtures("no_shape_checks")
 @pytest.mark.parametrize(
     ("pattern", "options", "message"),
@@ -307,7 +313,13 @@ def test_any_batch_shape(objects):
         (torch.full((8, 8), torch.nan), {}, "NaN, infinite or negative.*or mask them"),
         (torch.ones(8, 8, dtype=torch.int64), {}, "float torch tensor"),
         (torch.ones(8, 8, dtype=torch.complex64), {}, "float torch tensor"),
-        (torch.ones(8, 8), {"starts": 0}, "expected at least 1 start, got 0"),
+        (torch.ones(8, 8), {"starts": 0}, "expected starts as an integer of at least 1, got 0"),
+        (torch.ones(8, 8), {"starts": 1.5}, "expected starts as an integer"),
+        (torch.ones(8, 8), {"seed": -1}, "expected seed as an integer of at least 0, got -1"),
+        (torch.ones(8, 8), {"oversampling": 0}, "expected oversampling as an integer of at least 1"),
+        (torch.ones(8, 8), {"shrinkwrap": {"sigma": 1}}, "expected shrinkwrap as a Shrinkwrap"),
+        (torch.ones(8, 8), {"recipe": None}, "expected a recipe as a text, got None"),
+        ([1], {"mask": torch.ones(8, 8, dtype=torch.bool)}, "a float torch tensor of shape .*got list"),
         (torch.ones(8, 8), {"recipe": "5*HOI"}, "an algorithm out of"),
     ],
 )

@@ -37,8 +37,8 @@ def check_objects(objects: torch.Tensor, name: str = "objects") -> None:
         )
 
 
-def check_intensity(intensity: torch.Tensor) -> None:
-    """Refuse what is no stack of real, finite, non-negative patterns, in one sentence."""
+def check_stack(intensity: torch.Tensor) -> None:
+    """Refuse what is no stack of real patterns, in one sentence."""
     if not isinstance(intensity, torch.Tensor) or not intensity.is_floating_point() or intensity.ndim < 2:
         got = (
             f"{str(intensity.dtype).removeprefix('torch.')} of shape {tuple(intensity.shape)}"
@@ -49,6 +49,11 @@ def check_intensity(intensity: torch.Tensor) -> None:
             f"expected intensity as a float torch tensor of shape (…, rows, columns), got {got}; "
             "convert with torch.as_tensor(array).float()"
         )
+
+
+def check_intensity(intensity: torch.Tensor) -> None:
+    """Refuse what is no stack of real, finite, non-negative patterns, in one sentence."""
+    check_stack(intensity)
     if not bool(torch.isfinite(intensity).all()) or bool((intensity < 0).any()):
         raise ValueError(
             "expected finite, non-negative intensities, got NaN, infinite or negative pixels; "

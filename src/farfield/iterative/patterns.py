@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from farfield.fourier import swap_axes
-from farfield.shapes import check_intensity
+from farfield.shapes import check_intensity, check_stack
 
 SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
@@ -60,6 +60,7 @@ def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
         If no object could be made of them, with what to do.
     """
     if mask is not None:
+        mask = torch.as_tensor(mask)
         intensity = _masked(intensity, mask)
     check_intensity(intensity)
     height, width = intensity.shape[-2:]
@@ -80,6 +81,7 @@ def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
 
 def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Set to zero what was not measured."""
+    check_stack(intensity)
     if mask.dtype != torch.bool or mask.shape not in (intensity.shape, intensity.shape[-2:]):
         raise ValueError(
             f"expected a mask of booleans of shape {tuple(intensity.shape[-2:])}, True where measured, got "

@@ -90,6 +90,8 @@ def parse(recipe: str) -> list[Step]:
     >>> parse("2*(450*HIO+50*ER)")[:2]
     [Step(algorithm='HIO', iterations=450), Step(algorithm='ER', iterations=50)]
     """
+    if not isinstance(recipe, str):
+        raise RecipeError(f"expected a recipe as a text, got {recipe!r}; write such as '2*(450*HIO+50*ER)'")
     parser = _Parser(recipe)
     steps = parser.sum()
     if parser.text[parser.position :].strip():

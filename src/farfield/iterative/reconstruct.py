@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -255,6 +256,11 @@ def _workers(device: torch.device) -> Iterator[Callable]:
         torch.set_num_threads(threads)
 
 
+def _check_whole(name: str, value: int, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"expected {name} as an integer of at least {least}, got {value!r}; change it")
+
+
 def _prepare(
     intensity: torch.Tensor,
     recipe: str,
@@ -267,9 +273,14 @@ def _prepare(
 ) -> tuple[Patterns, Options]:
     """Check what was asked for, and bring it to the form that iterations need."""
     patterns = read(intensity, mask)
+    _check_whole("seed", seed, 0)
+    _check_whole("oversampling", oversampling, 1)
+    if not isinstance(shrinkwrap, Shrinkwrap | None):
+        raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
     if not 0 < beta <= 1:
         raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
     if support is not None:
+        support = torch.as_tensor(support)
         if support.dtype != torch.bool or support.shape not in (intensity.shape, intensity.shape[-2:]):
             raise ValueError(
                 f"expected a support of booleans of shape {tuple(intensity.shape[-2:])}, got "
@@ -337,8 +348,7 @@ def reconstruct(
         If the patterns are not square, even and finite, have nothing measured or no DC in the centre, or an
         option is out of range.
     """
-    if starts < 1:
-        raise ValueError(f"expected at least 1 start, got {starts}; ask for one or more")
+    _check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
     patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)

@@ -38,6 +38,16 @@ class Shrinkwrap:
     period: int = 20
     autocorrelation: float = 0.04
 
+    def __post_init__(self):
+        shares = self.threshold, self.autocorrelation
+        widths = self.sigma, self.sigma_floor
+        whole = isinstance(self.period, int) and self.period > 0
+        if not (whole and all(0 < x < 1 for x in shares) and all(x > 0 for x in widths) and 0 <= self.decay < 1):
+            raise ValueError(
+                "expected thresholds between 0 and 1, widths above 0, a decay from 0 to below 1 and a whole period, "
+                f"got {self}; change what is out of range"
+            )
+
     def first_support(self, amplitude: torch.Tensor) -> torch.Tensor:
         """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes in the far field's order."""
         correlation = transform_back(amplitude.square().to(torch.complex64)).abs()
