@@ -58,6 +58,17 @@ def test_sa_mse_survives_any_unit_of_amplitude(objects, scale):
     assert torch.allclose(scaled / scale**2, plain, rtol=1e-4)
 
 
+def test_sa_mse_takes_double_precision_and_leaves_its_input_alone(objects):
+    truth, estimate = objects.to(torch.complex128), random_copy(objects, 3).to(torch.complex128)
+    estimate += 0.1 * torch.randn(estimate.shape, dtype=estimate.dtype, generator=torch.Generator().manual_seed(0))
+    before = truth.clone(), estimate.clone()
+    double = metrics.symmetry_adjusted_mse(truth, estimate)
+    assert torch.equal(truth, before[0])
+    assert torch.equal(estimate, before[1])
+    single = metrics.symmetry_adjusted_mse(truth.to(torch.complex64), estimate.to(torch.complex64))
+    assert torch.allclose(double, single, rtol=1e-5)
+
+
 def test_sa_mse_of_nothing_is_the_references_own_energy(objects):
     own = objects.abs().double().square().mean((-2, -1))
     assert torch.allclose(metrics.symmetry_adjusted_mse(objects, 0 * objects), own)

@@ -90,7 +90,7 @@ class _Lines(NamedTuple):
 
 def _line_energy(objects: torch.Tensor) -> torch.Tensor:
     """Energy by row and by column, in double precision: that of a nearly perfect match is subtracted from it."""
-    power = torch.view_as_real(objects).flatten(-2).double().square_()
+    power = torch.view_as_real(objects).flatten(-2).to(torch.float64, copy=True).square_()
     return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
 
 

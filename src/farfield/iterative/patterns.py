@@ -7,6 +7,9 @@ import torch
 from farfield.fourier import swap_axes
 from farfield.shapes import check_intensity, check_stack
 
+LARGEST = 1e20
+"""Intensity up to which float32 holds what iterations compute."""
+
 SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
 
@@ -84,8 +87,9 @@ def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     check_stack(intensity)
     if mask.dtype != torch.bool or mask.shape not in (intensity.shape, intensity.shape[-2:]):
         raise ValueError(
-            f"expected a mask of booleans of shape {tuple(intensity.shape[-2:])}, True where measured, got "
-            f"{str(mask.dtype).removeprefix('torch.')} of shape {tuple(mask.shape)}; convert it with mask.bool()"
+            f"expected a mask of booleans of shape {tuple(intensity.shape[-2:])}, True where measured, "
+            f"got {str(mask.dtype).removeprefix('torch.')} of shape {tuple(mask.shape)}; "
+            "convert it, or leave out its batch dimensions"
         )
     if not mask.any((-2, -1)).all():
         raise ValueError("expected a mask that leaves measured pixels, got one that hides all; invert it with ~mask")
@@ -96,6 +100,12 @@ def _check_content(flat: torch.Tensor) -> None:
     """Refuse empty patterns, and those that have their DC in the corner."""
     if not len(flat):
         raise ValueError("expected at least one pattern, got none; give a stack of patterns")
+    strongest = flat.amax()
+    if strongest > LARGEST or 0 < strongest < 1 / LARGEST:
+        raise ValueError(
+            f"expected intensities whose maximum lies between {1 / LARGEST:g} and {LARGEST:g}, "
+            f"got {strongest:.1e}; rescale them"
+        )
     empty = ~flat.any(-1).any(-1)
     if empty.any():
         raise ValueError(

@@ -285,8 +285,10 @@ def _prepare(
             raise ValueError(
                 f"expected a support of booleans of shape {tuple(intensity.shape[-2:])}, got "
                 f"{str(support.dtype).removeprefix('torch.')} of shape {tuple(support.shape)}; "
-                "pad it with zeros around"
+                "pad or convert it"
             )
+        if not support.any((-2, -1)).all():
+            raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
         whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
         support = whole.reshape(patterns.amplitude.shape)
     side = intensity.shape[-1] / oversampling
@@ -409,7 +411,8 @@ def watch(
     Yields
     ------
     State
-        After each update of the support, and at the end of what `reconstruct` would keep.
+        After each update of the support, and at each end of ER and of the recipe: of these, `reconstruct` keeps
+        the one that ranks best.
 
     Raises
     ------
