@@ -168,7 +168,7 @@ def machine() -> str:
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     packages = ", ".join(f"{name} {version(name)}" for name in ("farfield", "torch", "scipy", "numpy", "cohere_core"))
-    return f"{names[0]}, one core; Python {platform.python_version()}, {packages}"
+    return f"{names[0]}; Python {platform.python_version()}, {packages}"
 
 
 def main(target: Path) -> None:

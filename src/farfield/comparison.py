@@ -18,7 +18,7 @@ COLUMNS = ["method", "samples", "symmetry", "photons", "mean", "median", "solved
 KEYS = ["method", "samples", "symmetry"]
 
 
-def _errors(scores: xr.Dataset, path: str | Path, count: int) -> np.ndarray:
+def _errors(scores: xr.Dataset, path: str | Path, count: int | None) -> np.ndarray:
     """Relative SA-MSE of the first patterns, (seed, sample), by the best validated model where there is one."""
     checkpoint = "best" if "best" in scores.checkpoint.values else scores.checkpoint.values[0]
     chosen = scores.sel(checkpoint=checkpoint).isel(sample=slice(count))
@@ -28,7 +28,7 @@ def _errors(scores: xr.Dataset, path: str | Path, count: int) -> np.ndarray:
     return relative
 
 
-def _row(path: str | Path, photons: float, count: int) -> dict[str, object]:
+def _row(path: str | Path, photons: float, count: int | None = None) -> dict[str, object]:
     scores = store.open_dataset(path)
     errors = _errors(scores, path, count)
     return {
@@ -67,7 +67,7 @@ def compare(clean: Iterable[str | Path], noisy: Iterable[str | Path], photons: f
     """
     rows = []
     for first, second in zip(clean, noisy, strict=True):
-        after = _row(second, photons, store.open_dataset(second).sizes["sample"])
+        after = _row(second, photons)
         rows += [_row(first, np.inf, after["patterns"]), after]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"samples": "Int64"})
 

@@ -12,7 +12,7 @@ _KEPT = 2**28
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory for the next tensor, where it would hand it back to the system at once.
 
-    Paging the same few megabytes in anew costs a loop of large temporaries 10 to 30 % of its time, and threads
+    Paging the same few megabytes in anew costs a loop of large temporaries 10 to 20 % of its time, and threads
     wait for each other in it. Nothing happens where the C library is another.
     """
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):

@@ -40,7 +40,10 @@ def _crop(objects: torch.Tensor, chosen: torch.Tensor, start: torch.Tensor, side
     margin = int((-start).amax().clamp_min(0))
     over = int((start + side - torch.tensor(objects.shape[-2:], device=start.device)).amax().clamp_min(0))
     if margin or over:
-        objects, chosen = F.pad(objects[chosen], (margin, over, margin, over)), torch.arange(len(chosen))
+        objects, chosen = (
+            F.pad(objects[chosen], (margin, over, margin, over)),
+            torch.arange(len(chosen), device=start.device),
+        )
     windows = objects.unfold(-2, side, 1).unfold(-2, side, 1)
     return windows[chosen, start[:, 0] + margin, start[:, 1] + margin]
 
@@ -147,7 +150,7 @@ def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torc
     return proven | ((power.amax(-1) * rows).flatten(1).amax(-1) <= peak)
 
 
-def _sharpen(reference: torch.Tensor, estimate: torch.Tensor, some: torch.Tensor, found: "_Found") -> torch.Tensor:
+def _sharpen(reference: torch.Tensor, estimate: torch.Tensor, some: torch.Tensor, found: _Found) -> torch.Tensor:
     """⟨copy, reference⟩ of some samples in double precision, so that a nearly perfect match loses no digits.
 
     Over the content of the reference, which is all that counts.

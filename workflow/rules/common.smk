@@ -125,14 +125,10 @@ def constants(split):
 
 def scores(split):
     """Every score store of a split, in the order of the tables' lines."""
-    return (
-        cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split)
-        + constants(split)
-        + expand(study_path("scores/{recipe}/{split}.zarr"), recipe=config["baselines"], split=split)
-    )
+    return scores_of_methods(split) + constants(split)
 
 
-def methods_scores(split):
+def scores_of_methods(split):
     """Score stores of what reconstructs: networks and baselines."""
     return cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split) + expand(
         study_path("scores/{recipe}/{split}.zarr"), recipe=config["baselines"], split=split

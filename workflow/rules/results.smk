@@ -24,8 +24,8 @@ rule table:
 rule table_noise:
     input:
         modules("comparison", "rendering"),
-        clean=methods_scores("test"),
-        noisy=methods_scores("noisy"),
+        clean=scores_of_methods("test"),
+        noisy=scores_of_methods("noisy"),
     output:
         csv=report(
             study_path("tables/noise.csv"),
@@ -137,7 +137,7 @@ rule figure_learning_curves:
 rule figure_error_against_time:
     input:
         modules("figures"),
-        scores=scores("test") + methods_scores("noisy"),
+        scores=scores("test") + scores_of_methods("noisy"),
     output:
         pdf=study_path("figures/error-against-time.pdf"),
         png=report(

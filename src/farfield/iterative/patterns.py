@@ -43,7 +43,7 @@ class Patterns:
         return whole if self.free is None else whole - self.free.sum((-2, -1))
 
 
-def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
+def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
     """Check patterns of shape (…, M, M), DC in the centre, and bring them to the order of far fields.
 
     Parameters
@@ -74,6 +74,7 @@ def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
         )
     flat = intensity.reshape(-1, height, width)
     _check_content(flat)
+    _check_centre(flat)
     amplitude = swap_axes(torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_())
     number = torch.arange(len(flat), device=flat.device)
     if mask is None:
@@ -82,22 +83,26 @@ def read(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
     return Patterns(amplitude, free.expand(intensity.shape).reshape(flat.shape), number)
 
 
+def check_pixels(name: str, pixels: torch.Tensor, intensity: torch.Tensor) -> None:
+    """Refuse a mask or support that does not choose pixels of these patterns, in one sentence."""
+    if pixels.dtype != torch.bool or pixels.shape not in (intensity.shape, intensity.shape[-2:]):
+        raise ValueError(
+            f"expected a {name} of booleans of shape {tuple(intensity.shape[-2:])} or as the patterns', "
+            f"got {str(pixels.dtype).removeprefix('torch.')} of shape {tuple(pixels.shape)}; convert or pad it"
+        )
+
+
 def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Set to zero what was not measured."""
     check_stack(intensity)
-    if mask.dtype != torch.bool or mask.shape not in (intensity.shape, intensity.shape[-2:]):
-        raise ValueError(
-            f"expected a mask of booleans of shape {tuple(intensity.shape[-2:])}, True where measured, "
-            f"got {str(mask.dtype).removeprefix('torch.')} of shape {tuple(mask.shape)}; "
-            "convert it, or leave out its batch dimensions"
-        )
+    check_pixels("mask", mask, intensity)
     if not mask.any((-2, -1)).all():
         raise ValueError("expected a mask that leaves measured pixels, got one that hides all; invert it with ~mask")
     return torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
 
 
 def _check_content(flat: torch.Tensor) -> None:
-    """Refuse empty patterns, and those that have their DC in the corner."""
+    """Refuse patterns that hold nothing, or more than float32 can work with."""
     if not len(flat):
         raise ValueError("expected at least one pattern, got none; give a stack of patterns")
     strongest = flat.amax()
@@ -112,6 +117,10 @@ def _check_content(flat: torch.Tensor) -> None:
             "expected patterns with some intensity, got nothing but zeros in pattern "
             f"{int(empty.nonzero()[0])}; drop it"
         )
+
+
+def _check_centre(flat: torch.Tensor) -> None:
+    """Refuse patterns that have their DC in the corner."""
     side = flat.shape[-1]
     edge = side // 8
     near = torch.arange(side, device=flat.device).sub(side // 2).abs()

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from farfield.fourier import swap_axes, transform, transform_back
 from farfield.heap import keep_freed_memory
-from farfield.iterative.patterns import Patterns, read
+from farfield.iterative.patterns import Patterns, check_pixels, read_patterns
 from farfield.iterative.projections import ALGORITHMS, TINY, project_modulus
 from farfield.iterative.recipe import Step, parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
@@ -22,7 +22,7 @@ from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt
 from farfield.symmetry import align
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
-"""Solves noise-free patterns as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
+"""Solves noise-free patterns about as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
 
 BETA = 0.85
 
@@ -272,7 +272,7 @@ def _prepare(
     shrinkwrap: Shrinkwrap | None,
 ) -> tuple[Patterns, Options]:
     """Check what was asked for, and bring it to the form that iterations need."""
-    patterns = read(intensity, mask)
+    patterns = read_patterns(intensity, mask)
     _check_whole("seed", seed, 0)
     _check_whole("oversampling", oversampling, 1)
     if not isinstance(shrinkwrap, Shrinkwrap | None):
@@ -281,12 +281,7 @@ def _prepare(
         raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
     if support is not None:
         support = torch.as_tensor(support)
-        if support.dtype != torch.bool or support.shape not in (intensity.shape, intensity.shape[-2:]):
-            raise ValueError(
-                f"expected a support of booleans of shape {tuple(intensity.shape[-2:])}, got "
-                f"{str(support.dtype).removeprefix('torch.')} of shape {tuple(support.shape)}; "
-                "pad or convert it"
-            )
+        check_pixels("support", support, intensity)
         if not support.any((-2, -1)).all():
             raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
         whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
