@@ -67,23 +67,23 @@ def test_what_was_not_measured_keeps_its_field():
 def test_a_solution_is_a_fixed_point_of_every_algorithm(name):
     support = torch.zeros(16, 16, dtype=torch.bool)
     support[3:9, 4:12] = True
-    inside = support.to(torch.complex64)
-    solution = torch.randn(16, 16, dtype=torch.complex64) * inside
+    solution = torch.randn(16, 16, dtype=torch.complex64) * support
     amplitude = transform(solution, solution.shape[-1]).abs()
-    following, image = ALGORITHMS[name](solution, lambda x: project_modulus(x, amplitude), inside, 0.7)
+    following, image = ALGORITHMS[name](solution, lambda x: project_modulus(x, amplitude), support, 0.7)
     assert torch.allclose(following, solution, atol=1e-5)
     assert torch.allclose(image, solution, atol=1e-5)
 
 
 def test_algorithms_are_their_published_formulas():
     x = torch.randn(8, 8, dtype=torch.complex64)
-    inside, beta = (torch.rand(8, 8) < 0.5).to(x.dtype), 0.8
+    support, beta = torch.rand(8, 8) < 0.5, 0.8
+    inside = support.to(x.dtype)
 
     def project(iterate):
         return project_modulus(iterate, torch.ones(8, 8))
 
     def following(name):
-        return ALGORITHMS[name](x, project, inside, beta)[0]
+        return ALGORITHMS[name](x, project, support, beta)[0]
 
     p = project(x)
     assert torch.allclose(following("ER"), inside * p)
@@ -231,7 +231,7 @@ def test_a_measured_crystal_is_the_same_from_any_seed():
     counts = torch.from_numpy(skimage.io.imread(FRAME).astype("float32"))
     pattern = torch.roll(counts, (128 - 126, 128 - 127), (0, 1))[64:192, 64:192]
     pattern = torch.where(pattern < 4, 0, pattern)
-    found = [iterative.reconstruct(pattern, starts=2, seed=seed) for seed in range(3)]
+    found = [iterative.reconstruct(pattern, starts=10, seed=seed) for seed in range(3)]
     assert max(float(one.residual.square()) for one in found) <= 0.025
     first = found[0].objects
     for other in found[1:]:

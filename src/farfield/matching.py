@@ -1,18 +1,20 @@
 """Which symmetric copy of an estimate resembles its reference most: over every translation, fast and exactly.
 
-Correlations come from transforms of the frame's own length, where translations that push content out of the frame
-wrap onto others. Cauchy-Schwarz proves for most samples that none of those does better; the rest is searched by
-transforms that are long enough for all.
+On a CPU, correlations come from transforms of the frame's own length first, where translations that push content out
+of the frame wrap onto others. Cauchy-Schwarz proves for most samples that none of those does better; the rest is
+searched by transforms that are long enough for all, as everything is on a GPU.
 """
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
 from farfield.fourier import transform, transform_back
 from farfield.heap import keep_freed_memory
+from farfield.passes import compiled, correlations, line_energy, window
 from farfield.shapes import Estimates, Objects, check_objects
 
 CLOSE = 0.1
@@ -21,11 +23,8 @@ CLOSE = 0.1
 SAFE = 16
 """Powers of two of a norm up to which float32 holds a correlation's square."""
 
-GROUP = 32
-"""Samples searched again or sharpened at a time."""
-
-CHUNK = 32
-"""Samples matched at a time: few enough for a core's cache, many enough to hide the calls."""
+PIXELS_AT_ONCE = 2**16
+"""Of what is matched at a time on a CPU: few enough for a core's cache, many enough to hide the calls."""
 
 
 def box(filled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,19 +32,6 @@ def box(filled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     filled = filled.to(torch.uint8)
     first = filled.argmax(-1)
     return first, (filled.shape[-1] - filled.flip(-1).argmax(-1) - first) * filled.amax(-1)
-
-
-def _crop(objects: torch.Tensor, chosen: torch.Tensor, start: torch.Tensor, side: int) -> torch.Tensor:
-    """Square windows of some of (batch, rows, columns), as `symmetry._window` but through one strided copy."""
-    margin = int((-start).amax().clamp_min(0))
-    over = int((start + side - torch.tensor(objects.shape[-2:], device=start.device)).amax().clamp_min(0))
-    if margin or over:
-        objects, chosen = (
-            F.pad(objects[chosen], (margin, over, margin, over)),
-            torch.arange(len(chosen), device=start.device),
-        )
-    windows = objects.unfold(-2, side, 1).unfold(-2, side, 1)
-    return windows[chosen, start[:, 0] + margin, start[:, 1] + margin]
 
 
 class Match(NamedTuple):
@@ -69,131 +55,240 @@ class Match(NamedTuple):
     energy: torch.Tensor
 
 
+class _Lines(NamedTuple):
+    """Where objects lie, line by line; rows are axis 0, columns axis 1."""
+
+    energy: torch.Tensor  # (batch, 2, 2, side): reference or estimate, axis, line
+    first: torch.Tensor  # (batch, 2, 2): first line with content
+    extent: torch.Tensor  # (batch, 2, 2): lines from there to the last
+
+    def of(self, some: torch.Tensor | slice) -> "_Lines":
+        """Choose some samples."""
+        return _Lines(*(x[some] for x in (self.energy, self.first, self.extent)))
+
+
 class _Found(NamedTuple):
-    """What one search found, (batch, …) each."""
+    """What a search found, (batch, …) each."""
 
     flipped: torch.Tensor
     shift: torch.Tensor  # (batch, 2)
     overlap: torch.Tensor
-    energy: torch.Tensor  # (batch, 2): reference, estimate
-    first: torch.Tensor  # (batch, 2), line of the reference's content
-    extent: torch.Tensor  # (batch, 2), lines of it
-    needed: torch.Tensor  # length of transforms that is surely enough
-    proven: torch.Tensor  # whether this length was
+    proven: torch.Tensor  # that no translation overlaps more
 
 
-class _Lines(NamedTuple):
-    """Energy by line of (batch, side, side) objects, rows then columns, and where their content lies."""
-
-    reference: torch.Tensor  # (2, batch, side)
-    estimate: torch.Tensor  # (2, batch, side)
-    first: torch.Tensor  # (2, 2, batch): reference or estimate, axis, sample; as is the extent
-    extent: torch.Tensor  # (2, 2, batch)
+def _lines(reference: torch.Tensor, estimate: torch.Tensor) -> _Lines:
+    energy = torch.stack([line_energy(reference), line_energy(estimate)]).permute(2, 0, 1, 3).contiguous()
+    return _Lines(energy, *box(energy > 0))
 
 
-def _line_energy(objects: torch.Tensor) -> torch.Tensor:
-    """Energy by row and by column, in double precision: that of a nearly perfect match is subtracted from it."""
-    power = torch.view_as_real(objects).flatten(-2).to(torch.float64, copy=True).square_()
-    return torch.stack([power.sum(-1), power.sum(-2).unflatten(-1, (-1, 2)).sum(-1)])
+@compiled
+def _peak(field):
+    """Flip, row, column and squared magnitude of the largest pixel of (2, length, length)."""
+    best, flip, row, column = np.float32(-1), 0, 0, 0
+    for f in range(2):
+        for i in range(field.shape[1]):
+            largest = np.float32(0)
+            for j in range(field.shape[2]):
+                z = field[f, i, j]
+                largest = max(largest, z.real * z.real + z.imag * z.imag)
+            if largest > best:
+                best, flip, row = largest, f, i
+    largest = np.float32(-1)
+    for j in range(field.shape[2]):
+        z = field[flip, row, j]
+        power = z.real * z.real + z.imag * z.imag
+        if power > largest:
+            largest, column = power, j
+    return flip, row, column, best
 
 
-def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> torch.Tensor:
-    """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
-    a, b = transform(reference, length), transform(estimate, length)
-    product = a.new_empty(len(a), 2, length, length)
-    torch.mul(a, b, out=product[:, 1])
-    torch.mul(a, b.conj_physical_(), out=product[:, 0])
-    return transform_back(product)
+@compiled
+def _translation(line, flip, length, side, first, extent):
+    """Shift of one axis that line `line` of a cyclic correlation stands for, and whether surely no other.
 
-
-def _bounds(lines: _Lines, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared Cauchy-Schwarz bounds on the two overlaps that a cyclic correlation adds up at each of its lines.
-
-    On one axis, reference lines within the estimate's frame face estimate lines within the reference's content.
-    Returns the larger and the smaller of two bounds, (axis, batch, flip, length) each.
+    At most so many lines of the reference's content face lines outside of the estimate's: any other translation
+    that wraps here has no overlap.
     """
-    side, device = lines.reference.shape[-1], lines.reference.device
-    energy = torch.stack([lines.estimate.flip(-1), lines.estimate, lines.reference], 2)
-    sums = F.pad(energy, (length + 1, 2 * length - side)).cumsum(-1)
-    # The frame begins at -length for the first of 2 length lines, and for the flip, which moves it, a bit later.
-    later = torch.tensor([0, length - side + 1], device=device)
-    within = (sums[:, :, 2, side:] - sums[:, :, 2, :-side]).unfold(-1, 2 * length, length - side + 1)
-    axis, sample, flip = (torch.arange(n, device=device) for n in (2, sums.shape[1], 2))
-    windows, end = sums.unfold(-1, 2 * length, 1), side - lines.first[0, ..., None] + later
-    each = axis[:, None, None], sample[:, None], flip
-    facing = windows[(*each, end)] - windows[(*each, end - lines.extent[0, ..., None])]
-    bound = within * facing
-    one, other = bound[..., :length], bound[..., length:]
-    return torch.maximum(one, other), torch.minimum(one, other)
+    content = side - first[1] - extent[1] if flip else first[1]
+    out = max(0, min(extent[0] - 1, length - extent[1]))
+    start = first[0] + out - content
+    shift = (start - line + (side - 1 if flip else 0)) % length - start
+    return shift, shift <= out + content + extent[1] - extent[0] - first[0]
 
 
-def _none_better(power: torch.Tensor, peak: torch.Tensor, lines: _Lines) -> torch.Tensor:
+@compiled
+def _bounds(energy, first, extent, flip, length, larger, smaller):
+    """Squared Cauchy-Schwarz bounds on the overlaps that a cyclic correlation adds up at each line of one axis.
+
+    Reference lines within the estimate's frame face estimate lines within the reference's content. Writes the
+    larger and the smaller of the bounds on the two translations that meet at a line.
+    """
+    side = energy.shape[1]
+    within, facing = np.zeros(side + 1), np.zeros(side + 1)
+    for i in range(side):
+        within[i + 1] = within[i] + energy[0, i]
+        facing[i + 1] = facing[i] + energy[1, side - 1 - i if flip else i]
+    for line in range(length):
+        shift = (-line + (side - 1 if flip else 0)) % length
+        both = (0.0, 0.0)
+        for translation in (shift, shift - length):
+            bound = 0.0
+            if -side < translation < side:
+                own = within[min(side, side - translation)] - within[max(0, -translation)]
+                begin = min(max(first[0] + translation, 0), side)
+                end = min(max(first[0] + extent[0] + translation, 0), side)
+                bound = own * (facing[end] - facing[begin])
+            both = (both[1], bound)
+        larger[line], smaller[line] = max(both), min(both)
+
+
+@compiled
+def _none_better(field, energy, first, extent, peak):
     """Prove that translations with content outside the frame, which wrap onto others, overlap less than the peak.
 
     An overlap is at most its own bound √u, and at most the correlation there plus the bounds √v of what wraps
     onto it, one for each axis. With P the peak and C a correlation, C + √v + √w ≤ P follows from
-    C² / (1 - 2√v/P) / (1 - 2√w/P) ≤ P²: one weight for each row and one for each column. Overwrites `power`.
+    C² / (1 - 2√v/P) / (1 - 2√w/P) ≤ P²: one weight for each row and one for each column.
     """
-    length = power.shape[-2]
-    limit = peak / length**4
-    tip = torch.stack([lines.first[0], (lines.first[0] + lines.extent[0] - 1).clamp_min(0)], -1)
-    energy, other = lines.reference[0].sum(-1), lines.estimate[0].sum(-1)
-    proven = limit >= (energy - lines.reference.gather(-1, tip).amin((0, -1))) * other
-    if bool(proven.all()):  # already losing one line of content costs too much
-        return proven
-    limit = limit[:, None, None]
-    larger, smaller = (x.to(power.dtype) for x in _bounds(lines, length))
-    weight = 1 / (1 - 2 * (smaller / limit).sqrt()).clamp_min(0)
-    # Infinite weights and what they make of zeros, NaN, fail the comparison, as they should.
-    rows, columns = torch.where(larger > limit, weight, 0)
-    power *= columns.repeat_interleave(2, -1)[:, :, None]
-    return proven | ((power.amax(-1) * rows).flatten(1).amax(-1) <= peak)
+    length = field.shape[1]
+    limit = np.float64(peak) / np.float64(length) ** 4
+    total, least = 0.0, np.inf
+    for axis in range(2):
+        begin = first[0, axis]
+        end = begin + max(extent[0, axis] - 1, 0)
+        least = min(least, energy[0, axis, begin], energy[0, axis, end])
+    total, other = energy[0, 0].sum(), energy[1, 0].sum()
+    if limit >= (total - least) * other:  # already losing one line of content costs too much
+        return True
+    larger, smaller = np.empty(length), np.empty(length)
+    weights, open_lines, hopeless = np.zeros((2, length), np.float32), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    for flip in range(2):
+        for axis in range(2):
+            _bounds(energy[:, axis], first[:, axis], extent[:, axis], flip, length, larger, smaller)
+            open_lines[axis] = hopeless[axis] = 0
+            for line in range(length):
+                weights[axis, line] = 0
+                if larger[line] > limit:
+                    open_lines[axis] += 1
+                    left = 1 - 2 * np.sqrt(smaller[line] / limit)
+                    if left <= 0:
+                        hopeless[axis] += 1
+                    else:
+                        weights[axis, line] = 1 / left
+        if not (open_lines[0] and open_lines[1]):
+            continue
+        if hopeless[0] or hopeless[1]:
+            return False
+        for i in range(length):
+            if weights[0, i] == 0:
+                continue
+            largest = np.float32(0)
+            for j in range(length):
+                z = field[flip, i, j]
+                largest = max(largest, (z.real * z.real + z.imag * z.imag) * weights[1, j])
+            if largest * weights[0, i] > peak:
+                return False
+    return True
 
 
-def _sharpen(reference: torch.Tensor, estimate: torch.Tensor, some: torch.Tensor, found: _Found) -> torch.Tensor:
-    """⟨copy, reference⟩ of some samples in double precision, so that a nearly perfect match loses no digits.
+@compiled
+def _overlap(reference, estimate, flip, shift):
+    """⟨copy, reference⟩ in double precision, so that a nearly perfect match loses no digits."""
+    side = len(reference)
+    down, right = shift
+    real = imag = 0.0
+    for i in range(max(0, -down), min(side, side - down)):
+        if flip:
+            for j in range(max(0, -right), min(side, side - right)):
+                a, b = reference[i, j], estimate[side - 1 - i - down, side - 1 - j - right]
+                x, y, u, v = np.float64(a.real), np.float64(a.imag), np.float64(b.real), np.float64(b.imag)
+                real += x * u - y * v
+                imag += y * u + x * v
+        else:
+            for j in range(max(0, -right), min(side, side - right)):
+                a, b = reference[i, j], estimate[i + down, j + right]
+                x, y, u, v = np.float64(a.real), np.float64(a.imag), np.float64(b.real), np.float64(b.imag)
+                real += x * u + y * v
+                imag += y * u - x * v
+    return complex(real, imag)
 
-    Over the content of the reference, which is all that counts.
-    """
-    flipped, shift, first = found.flipped[some], found.shift[some], found.first[some]
-    side = int(found.extent[some].amax())
-    first = first.clamp_max(reference.shape[-1] - side)
-    start = first + shift
-    start = torch.where(flipped[:, None], estimate.shape[-1] - side - start, start)
-    covered = _crop(estimate, some, start, side)
-    turned = flipped.nonzero()[:, 0]
-    flips = covered.index_select(0, turned).flip((-2, -1))
-    copy = covered.conj_physical_().index_copy_(0, turned, flips)
-    return copy.to(torch.complex128).mul_(_crop(reference, some, first, side)).sum((-2, -1))
+
+@compiled
+def _settle(field, reference, estimate, energy, first, extent, flipped, shift, overlap, proven):
+    """Read one sample after the other off its cyclic correlations."""
+    side, length = reference.shape[1], field.shape[2]
+    for k in range(len(field)):
+        flip, row, column, peak = _peak(field[k])
+        flipped[k] = flip == 1
+        shift[k, 0], sure = _translation(row, flip, length, side, first[k, :, 0], extent[k, :, 0])
+        shift[k, 1], sure_too = _translation(column, flip, length, side, first[k, :, 1], extent[k, :, 1])
+        needed = max(extent[k, 0, 0] + extent[k, 1, 0], extent[k, 0, 1] + extent[k, 1, 1]) - 1
+        proven[k] = length >= needed or (
+            sure and sure_too and _none_better(field[k], energy[k], first[k], extent[k], peak)
+        )
+        product = energy[k, 0, 0].sum() * energy[k, 1, 0].sum()
+        if np.float64(peak) / np.float64(length) ** 4 > (1 - CLOSE) * product:
+            overlap[k] = _overlap(reference[k], estimate[k], flip, shift[k])
+        else:
+            overlap[k] = field[k, flip, row, column] / np.float64(length) ** 2
 
 
-def _search(reference: torch.Tensor, estimate: torch.Tensor, length: int | None = None) -> _Found:
-    """Find the largest overlap by transforms of a length; by default, the frame's."""
-    side = estimate.shape[-1]
-    length = length or next_fast_len(side, real=True)
+def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> torch.Tensor:
+    """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
+    return transform_back(correlations(transform(reference, length), transform(estimate, length)))
+
+
+def _search_part(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines, length: int) -> _Found:
+    """Find the largest overlaps by transforms of a length, on a CPU."""
+    count = len(reference)
+    found = _Found(
+        torch.empty(count, dtype=torch.bool),
+        torch.empty(count, 2, dtype=torch.int64),
+        torch.empty(count, dtype=torch.complex128),
+        torch.empty(count, dtype=torch.bool),
+    )
     field = _correlate(reference, estimate, length)
-    # Twice as fast as the sum of two squares; the zeros between, its imaginary parts, harm no maximum.
-    power = torch.view_as_real(field * field.conj()).flatten(-2)
-    peak, best = power.amax(-1).flatten(1).max(-1)
-    flipped, row = best // length, best % length
-    each = torch.arange(len(best), device=best.device)
-    column = power[each, flipped, row].argmax(-1) // 2
-    overlap = field[each, flipped, row, column].to(torch.complex128) / length**2
+    _settle(*(x.numpy() for x in (field, reference, estimate, *lines, *found)))
+    return found
 
-    energies = torch.stack([_line_energy(reference), _line_energy(estimate)])
-    lines = _Lines(*energies, *box(energies > 0))
-    (first, content), (extent, others) = lines.first, lines.extent
-    content = torch.where(flipped == 1, side - content - others, content)
-    # At most so many lines of content outside the estimate's: any other translation that wraps here has no overlap.
-    out = torch.minimum(extent - 1, length - others).clamp_min(0)
-    start = first + out - content
-    shift = (start - torch.stack([row, column]) + flipped * (side - 1)) % length - start
-    needed = (extent + others - 1).amax(0)
-    proven = (shift <= out + content + others - extent - first).all(0)
-    if length < int(needed.amax()):
-        proven &= _none_better(power, peak, lines)
-    energy = energies[:, 0].sum(-1).T
-    return _Found(flipped == 1, shift.T, overlap, energy, first.T, extent.T, needed, proven)
+
+def _search_whole(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _Found:
+    """Find the largest overlaps by transforms long enough for all, as `_settle` does but in torch, for a GPU."""
+    side, first, extent = reference.shape[-1], lines.first.unbind(1), lines.extent.unbind(1)
+    length = next_fast_len(max(int((extent[0] + extent[1]).amax()) - 1, side), real=True)
+    field = _correlate(reference, estimate, length)
+    best = field.abs().flatten(1).argmax(-1)
+    overlap = field.flatten(1).gather(1, best[:, None])[:, 0].to(torch.complex128) / length**2
+    flip, line = best // length**2, torch.stack([best // length % length, best % length], -1)
+    content = torch.where(flip[:, None] == 1, side - first[1] - extent[1], first[1])
+    start = first[0] + (extent[0] - 1).clamp_min(0) - content
+    shift = (start - line + flip[:, None] * (side - 1)) % length - start
+    close = overlap.abs().square() > (1 - CLOSE) * lines.energy[:, :, 0].sum(-1).prod(-1)
+    turned = torch.where(flip[:, None, None] == 1, estimate.flip((-2, -1)), estimate.conj())[close]
+    copies = window(turned, shift[close], side, side).to(torch.complex128)
+    overlap[close] = (copies * reference[close]).sum((-2, -1))
+    return _Found(flip == 1, shift, overlap, torch.ones_like(close))
+
+
+def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _Found:
+    """Find the largest overlaps, by transforms as short as can be proven to be enough."""
+    if not reference.is_cpu:
+        return _search_whole(reference, estimate, lines)
+    side = reference.shape[-1]
+    length = next_fast_len(side, real=True)
+    size = max(1, PIXELS_AT_ONCE // length**2)
+    parts = (slice(start, start + size) for start in range(0, len(reference), size))
+    found = [_search_part(reference[part], estimate[part], lines.of(part), length) for part in parts]
+    found = _Found(*(torch.cat(x) for x in zip(*found, strict=True)))
+    needed = (lines.extent.sum(1) - 1).amax(-1)
+    alike = needed.argsort()
+    alike = alike[~found.proven[alike]]
+    for some in alike.split(max(1, PIXELS_AT_ONCE // (4 * side**2))) if len(alike) else ():
+        length = next_fast_len(max(int(needed[some].amax()), side), real=True)
+        part = _search_part(reference[some], estimate[some], lines.of(some), length)
+        for whole, better in zip(found, part, strict=True):
+            whole[some] = better
+    return found
 
 
 def _scale(energy: torch.Tensor) -> torch.Tensor | None:
@@ -201,17 +296,11 @@ def _scale(energy: torch.Tensor) -> torch.Tensor | None:
 
     Powers of two, which round nothing; at most what float32 holds.
     """
-    exponent = energy.T.sqrt().frexp().exponent
-    extreme = (exponent.abs() > SAFE) & energy.T.isfinite() & (energy.T > 0)
+    exponent = energy.sqrt().frexp().exponent
+    extreme = (exponent.abs() > SAFE) & energy.isfinite() & (energy > 0)
     if not extreme.any():
         return None
-    return torch.ldexp(torch.ones_like(energy.T), -(exponent * extreme).clamp(-100, 100))
-
-
-def _alike(chosen: torch.Tensor, size: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Indices of the chosen samples, in small groups of similar size."""
-    indices = chosen.nonzero()[:, 0]
-    return indices[size[indices].argsort()].split(GROUP) if len(indices) else ()
+    return torch.ldexp(torch.ones_like(energy), -(exponent * extreme).clamp(-100, 100))
 
 
 @torch.no_grad()
@@ -234,22 +323,16 @@ def match(reference: Objects, estimate: Objects) -> Match:
     similar content together.
     """
     keep_freed_memory()
-    reference, estimate = reference.resolve_conj(), estimate.resolve_conj()
-    pairs = zip(reference.split(CHUNK), estimate.split(CHUNK), strict=True)
-    found = _Found(*(torch.cat(x) for x in zip(*[_search(a, b) for a, b in pairs], strict=True)))
-    if (scale := _scale(found.energy)) is not None:
+    reference, estimate = reference.resolve_conj().contiguous(), estimate.resolve_conj().contiguous()
+    lines = _lines(reference, estimate)
+    energy = lines.energy[:, :, 0].sum(-1).T.contiguous()
+    if (scale := _scale(energy)) is not None:
         again = match(
             *(x * s.to(x.real.dtype)[:, None, None] for x, s in zip((reference, estimate), scale, strict=True))
         )
         return again._replace(overlap=again.overlap / scale.prod(0), energy=again.energy / scale.square())
-    for some in _alike(~found.proven, found.needed):
-        length = next_fast_len(int(found.needed[some].amax().clamp_min(estimate.shape[-1])), real=True)
-        for whole, part in zip(found, _search(reference[some], estimate[some], length), strict=True):
-            whole[some] = part
-    flipped, shift, overlap, energy, *_ = found
-    for some in _alike(overlap.abs().square() > (1 - CLOSE) * energy.prod(-1), found.extent.amax(-1)):
-        overlap[some] = _sharpen(reference, estimate, some, found)
-    return Match(flipped, shift, overlap, energy.T)
+    found = _search(reference, estimate, lines)
+    return Match(found.flipped, found.shift, found.overlap, energy)
 
 
 def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from farfield import matching
 from farfield.matching import box
+from farfield.passes import window
 from farfield.shapes import TINY, Estimates, Objects, PerSample, PerSampleBool, check_objects
 
 REAL = 1e-5
@@ -19,21 +20,6 @@ REAL = 1e-5
 
 CONTENT = 1e-4
 """Magnitude, relative to the sample's maximum, above which a pixel counts as content: over rounding noise."""
-
-
-def _window(objects: torch.Tensor, start: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Cut a window from each of (batch, rows, columns) at its own (batch, 2) start; zero outside."""
-    rows = start[:, :1] + torch.arange(height, device=objects.device)
-    columns = start[:, 1:] + torch.arange(width, device=objects.device)
-    inside_rows = (rows >= 0) & (rows < objects.shape[-2])
-    inside_columns = (columns >= 0) & (columns < objects.shape[-1])
-    sample = torch.arange(len(objects), device=objects.device)[:, None, None]
-    cut = objects[
-        sample,
-        rows.clamp(0, objects.shape[-2] - 1)[:, :, None],
-        columns.clamp(0, objects.shape[-1] - 1)[:, None],
-    ]
-    return cut * (inside_rows[:, :, None] & inside_columns[:, None])
 
 
 def _content_box(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,7 +53,7 @@ def translate(objects: Objects, shift: Sequence[int] | Int[torch.Tensor, "..."])
     height, width = objects.shape[-2:]
     flat = objects.reshape(-1, height, width)
     shifts = torch.as_tensor(shift, device=objects.device).expand(*objects.shape[:-2], 2).reshape(-1, 2)
-    moved = _window(flat, -shifts, height, width)
+    moved = window(flat, -shifts, height, width)
     lost = (moved != 0).sum((-1, -2)) < (flat != 0).sum((-1, -2))
     if bool(lost.any()):
         raise ValueError(
@@ -132,7 +118,7 @@ def _decide(flat: torch.Tensor, oversampling: int) -> _Decision:
     first, extent = _content_box(flat)
     height, width = flat.shape[-2:]
     top_left = torch.tensor([height // 2, width // 2], device=flat.device) - extent // 2
-    centred = _window(flat, first - top_left, height, width)
+    centred = window(flat, first - top_left, height, width)
     # The exact centre of the box, which for an even extent lies half a pixel off the origin.
     centre = top_left + (extent - 1) / 2
     dc = centred.sum((-2, -1), dtype=torch.complex128)
@@ -175,7 +161,7 @@ def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
     height, width = objects.shape[-2:]
     origin_shift = torch.tensor([height, width], device=objects.device)
     top_left, extent = _content_box(centred)
-    turned = _window(conjugate_flip(centred), origin_shift - extent - 2 * top_left, height, width)
+    turned = window(conjugate_flip(centred), origin_shift - extent - 2 * top_left, height, width)
     chosen = torch.where(flips[:, None, None], turned, centred)
     phase = torch.where(flips, dc.conj(), dc).angle()
     return rotate_phase(chosen, -phase).reshape(objects.shape)
@@ -215,9 +201,10 @@ def conditioning(objects: Objects, oversampling: int = 2) -> Conditioning:
     check_objects(objects)
     centred, dc, first, sine = _decide(objects.reshape(-1, *objects.shape[-2:]), oversampling)
     size = tuple(oversampling * n for n in objects.shape[-2:])
-    parts = [torch.fft.fft2(part, s=size).abs().amax((-1, -2)) for part in centred.split(matching.CHUNK)]
-    largest, shape = torch.cat(parts).double(), objects.shape[:-2]
+    parts = centred.split(max(1, matching.PIXELS_AT_ONCE // (size[0] * size[1])))
+    largest = torch.cat([torch.fft.fft2(part, s=size).abs().amax((-1, -2)) for part in parts]).double()
     dc_share = dc.abs() / largest.clamp_min(TINY)
+    shape = objects.shape[:-2]
     return Conditioning((sine < 0).reshape(shape), dc_share.reshape(shape), first.abs().reshape(shape))
 
 
@@ -239,6 +226,6 @@ def align(reference: Objects, estimate: Estimates) -> Objects:
     flat, candidate = matching.paired(reference, estimate)
     found = matching.match(flat, candidate)
     turned = torch.where(found.flipped[:, None, None], conjugate_flip(candidate), candidate)
-    moved = _window(turned, found.shift, *reference.shape[-2:])
+    moved = window(turned, found.shift, *reference.shape[-2:])
     batch = torch.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2])
     return rotate_phase(moved, found.overlap.angle()).reshape(*batch, *reference.shape[-2:])

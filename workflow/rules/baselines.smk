@@ -7,6 +7,7 @@ rule reconstruct:
             "iterative/projections",
             "iterative/reconstruct",
             "iterative/shrinkwrap",
+            "passes",
         ),
         patterns=study_path("data/{split}.zarr"),
     output:

@@ -20,7 +20,7 @@ rule simulate:
 
 rule break_symmetries:
     input:
-        modules("symmetry", "matching"),
+        modules("symmetry", "matching", "fourier", "passes"),
         train=study_path("data/train.zarr"),
     output:
         directory(study_path("data/train-broken.zarr")),

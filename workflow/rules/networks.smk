@@ -1,6 +1,6 @@
 rule train:
     input:
-        modules("training", "diffraction", "metrics", "matching", "fourier", "networks/retriever"),
+        modules("training", "diffraction", "metrics", "matching", "fourier", "passes", "networks/retriever"),
         network_file,
         train=training_set,
         validation=study_path("data/validation.zarr"),

@@ -48,7 +48,7 @@ rule table_noise:
 
 rule figure_symmetries:
     input:
-        modules("figures", "symmetry", "matching"),
+        modules("figures", "symmetry", "matching", "fourier", "passes"),
         truth=study_path("data/test.zarr"),
     output:
         pdf=study_path("figures/symmetries.pdf"),
@@ -69,7 +69,7 @@ rule figure_symmetries:
 
 rule figure_reconstructions:
     input:
-        modules("figures", "symmetry", "matching"),
+        modules("figures", "symmetry", "matching", "fourier", "passes"),
         truth=study_path("data/test.zarr"),
         reconstructions=reconstructions_of_test(),
     output:

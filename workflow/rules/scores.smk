@@ -1,6 +1,6 @@
 rule score_network:
     input:
-        modules("scores", "metrics", "matching", "fourier", "symmetry"),
+        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         reconstructions=[
             study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr"),
             study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
@@ -24,7 +24,7 @@ rule score_network:
 
 use rule score_network as score_baseline with:
     input:
-        modules("scores", "metrics", "matching", "fourier", "symmetry"),
+        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         reconstructions=[
             study_path("reconstructions/{recipe}/train.zarr"),
             study_path("reconstructions/{recipe}/test.zarr"),
@@ -41,7 +41,7 @@ use rule score_network as score_baseline with:
 
 rule score_constants:
     input:
-        modules("scores", "metrics", "matching", "fourier", "symmetry"),
+        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         before=study_path("data/train.zarr"),
         after=study_path("data/train-broken.zarr"),
         test=study_path("data/test.zarr"),

@@ -1,7 +1,6 @@
 """One iteration of each algorithm, as a pure function of the iterate, the modulus projection and the support.
 
-Objects are complex, so the object's constraint is its support alone: no positivity. A support is complex here, 1
-inside and 0 outside: `torch.where` and products of mixed types take three times as long as complex arithmetic.
+Objects are complex, so the object's constraint is its support alone: no positivity.
 """
 
 from collections.abc import Callable
@@ -9,8 +8,7 @@ from collections.abc import Callable
 import torch
 
 from farfield.fourier import transform, transform_back
-
-TINY = 1e-30
+from farfield.passes import give_modulus, relax
 
 Project = Callable[[torch.Tensor], torch.Tensor]
 """A modulus projection: iterate → what has the measured amplitudes and is nearest."""
@@ -24,24 +22,19 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
 
     Parameters
     ----------
-    iterate : torch.Tensor, complex, shape (…, M, M)
-    amplitude : torch.Tensor, float, shape (…, M, M)
+    iterate : torch.Tensor, complex64, shape (…, M, M)
+    amplitude : torch.Tensor, float32, shape (…, M, M)
         Square root of the intensity, in the order of `fourier.transform`.
     free : torch.Tensor, bool, shape (…, M, M), optional
         Pixels that were not measured: the field there stays as it is.
 
     Returns
     -------
-    torch.Tensor, complex, shape (…, M, M)
+    torch.Tensor, complex64, shape (…, M, M)
     """
-    field = transform(iterate, iterate.shape[-1])
-    power = (field * field.conj()).real  # faster than the sum of two squares
-    # The amplitudes bring along the 1/M² that the transform back leaves out.
-    pixels = field.shape[-2] * field.shape[-1]
-    scale = torch.add(power.new_tensor(TINY), power, alpha=pixels**2).rsqrt_().mul_(amplitude)
-    if free is not None:
-        scale.masked_fill_(free, 1 / pixels)
-    return transform_back(field.mul_(scale))
+    side = iterate.shape[-1]
+    field = transform(iterate, side)
+    return transform_back(give_modulus(field, amplitude, free, 1 / side**2))
 
 
 def error_reduction(
@@ -49,7 +42,7 @@ def error_reduction(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """ER (Gerchberg & Saxton 1972; Fienup 1982): set everything outside of the support to zero."""
     projected = project(iterate)
-    return projected * support, projected
+    return relax(iterate, projected, support, 0.0, 0.0), projected
 
 
 def hybrid_input_output(
@@ -57,8 +50,7 @@ def hybrid_input_output(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """HIO (Fienup 1982): outside of the support, feed back the iterate less β times the projection."""
     projected = project(iterate)
-    outside = torch.sub(iterate, projected, alpha=beta)
-    return outside.lerp_(projected, support), projected
+    return relax(iterate, projected, support, 1.0, -beta), projected
 
 
 def relaxed_averaged_alternating_reflections(
@@ -66,8 +58,7 @@ def relaxed_averaged_alternating_reflections(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """RAAR (Luke 2005): β/2 (R_S R_M + 1) + (1 - β) P_M, written out for a support constraint."""
     projected = project(iterate)
-    outside = torch.add(beta * iterate, projected, alpha=1 - 2 * beta)
-    return outside.lerp_(projected, support), projected
+    return relax(iterate, projected, support, beta, 1 - 2 * beta), projected
 
 
 def difference_map(
@@ -77,10 +68,9 @@ def difference_map(
 
     At β = 1 it is HIO at β = 1, for a support constraint; elsewhere it projects twice an iteration.
     """
-    projected = project(iterate)
-    ahead = torch.add((1 + 1 / beta) * projected, iterate, alpha=-1 / beta)
-    shown = project(torch.lerp(iterate / beta, iterate, support))
-    return torch.add(iterate, ahead * support - shown, alpha=beta), shown
+    shown = project(relax(iterate, iterate, support, 1 / beta, 0.0))
+    inside = project(iterate).mul_(1 + beta)
+    return relax(iterate, inside, support, 1.0, 0.0).sub_(shown, alpha=beta), shown
 
 
 ALGORITHMS: dict[str, Algorithm] = {

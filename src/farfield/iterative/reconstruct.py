@@ -15,9 +15,10 @@ from tqdm import tqdm
 from farfield.fourier import swap_axes, transform, transform_back
 from farfield.heap import keep_freed_memory
 from farfield.iterative.patterns import Patterns, check_pixels, read_patterns
-from farfield.iterative.projections import ALGORITHMS, TINY, project_modulus
+from farfield.iterative.projections import ALGORITHMS, project_modulus
 from farfield.iterative.recipe import Step, parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
+from farfield.passes import TINY, magnitude
 from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt
 from farfield.symmetry import align
 
@@ -125,7 +126,7 @@ def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
 
 
 def _residual(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    misfit = (transform(objects, objects.shape[-1]).abs() - patterns.amplitude).square()
+    misfit = (magnitude(transform(objects, objects.shape[-1])) - patterns.amplitude).square()
     if patterns.free is not None:
         misfit.masked_fill_(patterns.free, 0)
     return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(TINY)).sqrt()
@@ -161,14 +162,12 @@ class _Run:
         for index, step in enumerate(self.options.steps):
             algorithm = ALGORITHMS[step.algorithm]
             project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
-            inside = self.support.to(self.iterate.dtype)
             for _ in range(step.iterations):
-                self.iterate, self.image = algorithm(self.iterate, project, inside, self.options.beta)
+                self.iterate, self.image = algorithm(self.iterate, project, self.support, self.options.beta)
                 self.done += 1
                 if self.done % shrinkwrap.period == 0:
                     sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, self.options.side)
                     self.support = shrinkwrap.update(self.image, sigma)
-                    inside = self.support.to(self.iterate.dtype)
                     yield step.algorithm
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
             if step.algorithm == "ER" or index == len(self.options.steps) - 1:

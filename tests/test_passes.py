@@ -1,0 +1,86 @@
+"""CPU and GPU take different roads to the same numbers: here CPU tensors take both."""
+
+import pytest
+import torch
+from conftest import random_copy
+
+from farfield import iterative, matching, passes
+from farfield.diffraction import measure
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def both_roads(monkeypatch):
+    """Call something as on a CPU, then as on a GPU."""
+
+    def call(function, *arguments):
+        on_cpu = function(*arguments)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, "is_cpu", False)
+            return on_cpu, function(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 64, 64), (3, 2, 20, 33), (1, 7, 5), (2, 130, 256)])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128, torch.float32, torch.bool])
+def test_swapping_transposes(shape, dtype, both_roads):
+    images = noise(*shape).to(dtype) if dtype.is_complex else (noise(*shape).real > 1).to(dtype)
+    for swapped in both_roads(passes.swap, images):
+        assert torch.equal(swapped, images.mT)
+        assert swapped.is_contiguous()
+
+
+@pytest.mark.parametrize("free", [None, noise(3, 16, 16, seed=2).abs() > 1])
+def test_giving_a_modulus(free, both_roads):
+    field, amplitude = noise(3, 16, 16), noise(3, 16, 16, seed=1).abs()
+    field[0, 0, 0] = 0
+    expected = torch.polar(amplitude, field.angle())
+    expected[0, 0, 0] = 0
+    if free is not None:
+        expected = torch.where(free, field, expected)
+    for given in both_roads(lambda: passes.give_modulus(field.clone(), amplitude, free, 0.5)):
+        assert torch.allclose(given, 0.5 * expected, atol=1e-6)
+
+
+def test_relaxing_outside_of_the_support(both_roads):
+    iterate, projected, support = noise(3, 8, 8), noise(3, 8, 8, seed=1), noise(8, 8, seed=2).abs() > 1
+    for following in both_roads(passes.relax, iterate, projected, support, 0.7, -0.4):
+        assert torch.allclose(following, torch.where(support, projected, 0.7 * iterate - 0.4 * projected), atol=1e-6)
+
+
+def test_a_support_of_another_shape_is_refused_before_compiled_loops_see_it():
+    with pytest.raises(RuntimeError, match="expand"):
+        passes.relax(noise(3, 8, 8), noise(3, 8, 8), torch.ones(9, 9, dtype=torch.bool), 1.0, 0.0)
+
+
+def test_magnitudes_correlations_and_energies(both_roads):
+    a, b = noise(3, 12, 12), noise(3, 12, 12, seed=1)
+    for magnitude in both_roads(passes.magnitude, a):
+        assert torch.allclose(magnitude, a.abs())
+    for products in both_roads(passes.correlations, a, b):
+        assert torch.allclose(products, torch.stack([a * b.conj(), a * b], 1), atol=1e-6)
+    power = a.abs().double().square()
+    for energy in both_roads(passes.line_energy, a):
+        assert torch.allclose(energy, torch.stack([power.sum(-1), power.sum(-2)]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("disturbance", [0, 1e-3, 0.3, 10])
+def test_both_roads_find_the_same_copy(objects, disturbance, both_roads):
+    estimate = random_copy(objects, 5) + disturbance * noise(*objects.shape, seed=3) * (objects != 0)
+    estimate[1] = 0
+    one, other = both_roads(matching.match, objects, estimate)
+    assert torch.equal(one.flipped, other.flipped)
+    content = estimate.abs().amax((-1, -2)) > 0
+    assert torch.equal(one.shift[content], other.shift[content])
+    assert torch.allclose(one.overlap, other.overlap, rtol=1e-5)
+    assert torch.allclose(one.energy, other.energy, rtol=1e-12)
+
+
+def test_both_roads_reconstruct(objects, both_roads):
+    pattern = measure(objects[:4])
+    for found in both_roads(lambda: iterative.reconstruct(pattern, "200*HIO+50*ER", starts=2)):
+        assert (found.residual < 0.05).all()
