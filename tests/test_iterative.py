@@ -39,6 +39,8 @@ def test_recipes_are_read_in_the_fields_algebra(recipe, steps):
         ("0*ER", "a count of at least 1", 1),
         ("3*ER+", "a count", 6),
         ("3*ER-2*HIO", "'\\+' or the end", 5),
+        ("HIO**20*ER", r"'\+' or the end \(a count stands before its algorithm, as in 50\*HIO\)", 4),
+        (101 * "(" + "ER" + 101 * ")", "at most 100 brackets", 101),
     ],
 )
 def test_a_parse_error_points_at_the_character(recipe, expected, character):
@@ -305,6 +307,11 @@ def test_a_shrinkwrap_that_cannot_be_is_refused(option):
         (torch.ones(0, 8, 8), {}, "at least one pattern"),
         (torch.fft.ifftshift(GAUSSIAN), {}, "DC in the centre.*fftshift"),
         (torch.ones(8, 8), {"mask": torch.zeros(8, 8, dtype=torch.bool)}, "one that hides all"),
+        (
+            torch.ones(2, 8, 8),
+            {"mask": torch.stack([GAUSSIAN[:8, :8] > 0, GAUSSIAN[:8, :8] < 0])},
+            "all of pattern 1",
+        ),
         (torch.ones(8, 8), {"mask": torch.ones(8, 8)}, "a mask of booleans of shape"),
         (torch.ones(8, 8), {"support": torch.ones(4, 4, dtype=torch.bool)}, "a support of booleans of shape"),
         (torch.ones(8, 8), {"support": torch.zeros(8, 8, dtype=torch.bool)}, "some pixels, got an empty one"),
@@ -329,3 +336,6 @@ def test_a_shrinkwrap_that_cannot_be_is_refused(option):
 def test_bad_input_is_refused_in_a_sentence(pattern, options, message):
     with pytest.raises(ValueError, match=message):
         iterative.reconstruct(pattern, **options)
+    if not {"starts", "keep"} & set(options):
+        with pytest.raises(ValueError, match=message):
+            iterative.watch(pattern, **options)

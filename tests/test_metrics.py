@@ -138,6 +138,7 @@ def test_the_prtf_is_one_where_starts_agree_and_falls_where_they_do_not(objects)
     assert (curve[:, 24:] < 0.6).all()
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_bad_input_is_refused_in_a_sentence(objects):
     with pytest.raises(ValueError, match=r"trailing shape \(32, 32\), got \(64, 30, 32\)"):
         metrics.mse(objects, objects[:, 1:-1])
@@ -145,5 +146,11 @@ def test_bad_input_is_refused_in_a_sentence(objects):
         metrics.symmetry_adjusted_mse(objects, objects[:5])
     with pytest.raises(ValueError, match="at least one reference"):
         metrics.symmetry_adjusted_mse(objects[:0], objects[:0])
-    with pytest.raises(ValueError, match="a multiple of the estimate's frame"):
-        metrics.fourier_residual(measure(objects), objects[:, 1:])
+    pattern = measure(objects)
+    for misfit in (metrics.fourier_residual, metrics.r_factor):
+        with pytest.raises(ValueError, match="a multiple of the estimate's frame"):
+            misfit(pattern, objects[:, 1:])
+        with pytest.raises(ValueError, match="one pattern for each estimate"):
+            misfit(pattern[:3], objects)
+        with pytest.raises(ValueError, match="finite, non-negative intensities"):
+            misfit(-pattern, objects)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import random_copy
 
-from farfield import iterative, matching, passes
+from farfield import iterative, matching, metrics, passes
 from farfield.diffraction import measure
 
 
@@ -78,6 +78,13 @@ def test_both_roads_find_the_same_copy(objects, disturbance, both_roads):
     assert torch.equal(one.shift[content], other.shift[content])
     assert torch.allclose(one.overlap, other.overlap, rtol=1e-5)
     assert torch.allclose(one.energy, other.energy, rtol=1e-12)
+
+
+def test_nan_stays_with_its_sample(objects, both_roads):
+    estimate = objects[:3].clone()
+    estimate[1, 4, 5] = torch.nan
+    for error in both_roads(metrics.symmetry_adjusted_mse, objects[:3], estimate):
+        assert error.isnan().tolist() == [False, True, False]
 
 
 def test_both_roads_reconstruct(objects, both_roads):

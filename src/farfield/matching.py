@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.fft import next_fast_len
 
-from farfield.fourier import transform, transform_back
+from farfield.fourier import fast_length, transform, transform_back
 from farfield.heap import keep_freed_memory
 from farfield.passes import compiled, correlations, line_energy, window
 from farfield.shapes import Estimates, Objects, check_objects
@@ -152,12 +151,12 @@ def _none_better(field, energy, first, extent, peak):
     """
     length = field.shape[1]
     limit = np.float64(peak) / np.float64(length) ** 4
-    total, least = 0.0, np.inf
+    total, other = energy[0, 0].sum(), energy[1, 0].sum()
+    least = total
     for axis in range(2):
         begin = first[0, axis]
         end = begin + max(extent[0, axis] - 1, 0)
         least = min(least, energy[0, axis, begin], energy[0, axis, end])
-    total, other = energy[0, 0].sum(), energy[1, 0].sum()
     if limit >= (total - least) * other:  # already losing one line of content costs too much
         return True
     larger, smaller = np.empty(length), np.empty(length)
@@ -255,7 +254,7 @@ def _search_part(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines,
 def _search_whole(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _Found:
     """Find the largest overlaps by transforms long enough for all, as `_settle` does but in torch, for a GPU."""
     side, first, extent = reference.shape[-1], lines.first.unbind(1), lines.extent.unbind(1)
-    length = next_fast_len(max(int((extent[0] + extent[1]).amax()) - 1, side), real=True)
+    length = fast_length(max(int((extent[0] + extent[1]).amax()) - 1, side))
     field = _correlate(reference, estimate, length)
     best = field.abs().flatten(1).argmax(-1)
     overlap = field.flatten(1).gather(1, best[:, None])[:, 0].to(torch.complex128) / length**2
@@ -275,7 +274,7 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _
     if not reference.is_cpu:
         return _search_whole(reference, estimate, lines)
     side = reference.shape[-1]
-    length = next_fast_len(side, real=True)
+    length = fast_length(side)
     size = max(1, PIXELS_AT_ONCE // length**2)
     parts = (slice(start, start + size) for start in range(0, len(reference), size))
     found = [_search_part(reference[part], estimate[part], lines.of(part), length) for part in parts]
@@ -284,7 +283,7 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _
     alike = needed.argsort()
     alike = alike[~found.proven[alike]]
     for some in alike.split(max(1, PIXELS_AT_ONCE // (4 * side**2))) if len(alike) else ():
-        length = next_fast_len(max(int(needed[some].amax()), side), real=True)
+        length = fast_length(max(int(needed[some].amax()), side))
         part = _search_part(reference[some], estimate[some], lines.of(some), length)
         for whole, better in zip(found, part, strict=True):
             whole[some] = better

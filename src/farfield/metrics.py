@@ -5,7 +5,7 @@ from jaxtyping import Complex, Float
 
 from farfield import matching, symmetry
 from farfield.diffraction import far_field
-from farfield.shapes import TINY, Estimates, Intensity, Objects, PerSample
+from farfield.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_intensity, check_objects
 
 
 def _energy(objects: torch.Tensor) -> torch.Tensor:
@@ -102,7 +102,7 @@ def fourier_residual(intensity: Intensity, estimate: Objects) -> PerSample:
     Raises
     ------
     ValueError
-        If the pattern's frame is no multiple of the estimate's.
+        If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
     amplitude = _far_amplitude(intensity, estimate)
     misfit = (intensity.sqrt() - amplitude).double().square().sum((-2, -1))
@@ -128,7 +128,7 @@ def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
     Raises
     ------
     ValueError
-        If the pattern's frame is no multiple of the estimate's.
+        If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
     measured = intensity.sqrt().double()
     misfit = (measured - _far_amplitude(intensity, estimate)).abs().sum((-2, -1))
@@ -175,11 +175,18 @@ def phase_retrieval_transfer_function(
 
 
 def _far_amplitude(intensity: Intensity, estimate: Objects) -> Intensity:
-    """|F(B)| on the grid of the pattern."""
+    """|F(B)| on the grid of the pattern, both checked."""
+    check_objects(estimate, "estimate")
+    check_intensity(intensity)
     oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
     if rest or intensity.shape[-2] != oversampling * estimate.shape[-2]:
         raise ValueError(
             f"expected a pattern that is a multiple of the estimate's frame {tuple(estimate.shape[-2:])}, "
             f"got {tuple(intensity.shape)}; crop or pad the estimate with diffraction.to_frame"
+        )
+    if intensity.shape[:-2] != estimate.shape[:-2]:
+        raise ValueError(
+            f"expected one pattern for each estimate, got shapes {tuple(intensity.shape)} and "
+            f"{tuple(estimate.shape)}; give both the same leading dimensions"
         )
     return far_field(estimate, oversampling).abs()

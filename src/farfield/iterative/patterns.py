@@ -96,8 +96,12 @@ def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Set to zero what was not measured."""
     check_stack(intensity)
     check_pixels("mask", mask, intensity)
-    if not mask.any((-2, -1)).all():
-        raise ValueError("expected a mask that leaves measured pixels, got one that hides all; invert it with ~mask")
+    hidden = ~mask.any((-2, -1)).flatten()
+    if hidden.any():
+        whose = f" of pattern {int(hidden.nonzero()[0])}" if len(hidden) > 1 else ""
+        raise ValueError(
+            f"expected a mask that leaves measured pixels, got one that hides all{whose}; invert it with ~mask"
+        )
     return torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
 
 

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from farfield.iterative.projections import ALGORITHMS
 
+DEEPEST = 100
+"""Brackets and counts within each other that a recipe may have."""
+
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z]+)|(?P<sign>[*+()]))")
 
 
@@ -23,7 +26,7 @@ class _Parser:
     """Recursive descent: sum = product {"+" product}; product = {number "*"} (name | "(" sum ")")."""
 
     def __init__(self, text: str):
-        self.text, self.position = text, 0
+        self.text, self.position, self.depth = text, 0, 0
 
     def fail(self, expected: str) -> RecipeError:
         at = len(self.text) - len(self.text[self.position :].lstrip())
@@ -43,7 +46,14 @@ class _Parser:
         return steps
 
     def product(self) -> list[Step]:
-        before = self.position
+        before, self.depth = self.position, self.depth + 1
+        if self.depth > DEEPEST:
+            raise self.fail(f"at most {DEEPEST} brackets and counts within each other")
+        steps = self.factor(before)
+        self.depth -= 1
+        return steps
+
+    def factor(self, before: int) -> list[Step]:
         if number := self.take("number"):
             if int(number) == 0:
                 self.position = before
@@ -63,6 +73,8 @@ class _Parser:
             if name.upper() not in ALGORITHMS:
                 self.position = before
                 raise self.fail(f"an algorithm out of {', '.join(ALGORITHMS)}")
+            if self.text[self.position :].lstrip().startswith("*"):
+                raise self.fail(f"'+' or the end (a count stands before its algorithm, as in 50*{name.upper()})")
             return [Step(name.upper(), 1)]
         raise self.fail(f"a count, '(' or an algorithm out of {', '.join(ALGORITHMS)}")
 

@@ -1,5 +1,6 @@
 """Objects from intensities alone: any number of random starts, batched, ranked without the truth."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,10 +28,13 @@ RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
 
 BETA = 0.85
 
-PIXELS_AT_ONCE = 2**17
+PIXELS_AT_ONCE = 2**16
 """Of a batch on a CPU: its arrays stay in a core's cache, and larger batches are slower."""
 
 PIXELS_ON_GPU = 2**24
+
+SWITCH_INTERVAL = 5e-5
+"""Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
 
 SOLVED = 2e-5
 """Fourier residual under which a start is done, and no other start of its pattern is made."""
@@ -248,11 +252,15 @@ def _workers(device: torch.device) -> Iterator[Callable]:
         yield map
         return
     torch.set_num_threads(1)
+    # What comes back from a compiled loop waits for the interpreter, up to this long: 5 ms are ten iterations.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         with ThreadPoolExecutor(threads) as pool:
             yield pool.map
     finally:
         torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)
 
 
 def _check_whole(name: str, value: int, least: int) -> None:
@@ -402,9 +410,9 @@ def watch(
     intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap
         As for `reconstruct`; all patterns run as one batch.
 
-    Yields
-    ------
-    State
+    Returns
+    -------
+    iterator of State
         After each update of the support, and at each end of ER and of the recipe: of these, `reconstruct` keeps
         the one that ranks best.
 
@@ -414,7 +422,10 @@ def watch(
         As `reconstruct`.
     """
     patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)
-    run, batch = _Run(patterns, options, 0), intensity.shape[:-2]
+    return _stages(_Run(patterns, options, 0), patterns, intensity.shape[:-2])
+
+
+def _stages(run: _Run, patterns: Patterns, batch: torch.Size) -> Iterator[State]:
     for algorithm in run.iterate_all():
         objects, supports = run.objects.clone(), run.supports.clone()
         objects[run.alive], supports[run.alive] = run.image * run.support, run.support
