@@ -14,7 +14,7 @@ import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from farfield import crystals, symmetry  # noqa: E402
+from farfield import crystals  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile(
@@ -34,25 +34,6 @@ def blobs(draw, smallest: int = 9, largest: int = 24):
     noise = torch.randn(rows, columns, dtype=torch.complex64, generator=generator)
     frame[top : top + rows, left : left + columns] = noise
     return frame
-
-
-def random_copy(objects: torch.Tensor, seed: int) -> torch.Tensor:
-    """Each object translated inside its frame, flipped or not, and turned in phase, at random."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def whole(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (1,), generator=generator))
-
-    shifts = []
-    for item in objects:
-        filled = (item != 0).nonzero()
-        first, last = filled.amin(0), filled.amax(0)
-        room = [item.shape[axis] - 1 - int(last[axis]) for axis in (0, 1)]
-        shifts.append([whole(-int(first[axis]), room[axis]) for axis in (0, 1)])
-    moved = symmetry.translate(objects, torch.tensor(shifts))
-    flips = torch.rand(len(objects), generator=generator) < 0.5
-    flipped = torch.where(flips[:, None, None], symmetry.conjugate_flip(moved), moved)
-    return symmetry.rotate_phase(flipped, 6.3 * torch.rand(len(objects), generator=generator))
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,11 @@ def test_a_small_config_takes_the_defaults():
         ({"network_options": {"unet": {"width": 16.5}}}, "width of unet as an integer of at least 1, got 16.5"),
         ({"network_options": {"unet": {"outputs": 3}}}, "expected objects of shape (2, 32, 32)"),
         ({"network_options": {"unet-skip": {"wdith": 3}}}, "expected options of unet-skip out of width"),
+        ({"gaussian": {"dimensions": [5, 0]}}, "gaussian: dimensions[1]: expected an integer at least 1, got 0"),
+        ({"gaussian": {"measurements": 0}}, "gaussian: measurements: expected an integer at least 1, got 0"),
+        ({"gaussian": {"neighbours": 30000}}, "gaussian: neighbours: expected at most the smallest samples, 20000"),
+        ({"gaussian": {"problem": "blind"}}, "gaussian: unknown key 'problem'"),
+        ({"partial_breaking": {"samples": 3000}}, "partial_breaking: samples: expected at most the 2000 simulated"),
         ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
     ],
 )

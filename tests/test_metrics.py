@@ -1,12 +1,12 @@
 import pytest
 import torch
-from conftest import blobs, random_copy
+from conftest import blobs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farfield import metrics
 from farfield.diffraction import measure, to_frame
-from farfield.symmetry import conjugate_flip
+from farfield.symmetry import conjugate_flip, random_copy
 
 seeds = st.integers(0, 10_000)
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from conftest import random_copy
 
 from farfield import iterative, matching, metrics, passes
 from farfield.diffraction import measure
+from farfield.symmetry import random_copy
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from conftest import random_copy
 
 from farfield import datasets, methods, scores
-from farfield.symmetry import break_symmetries
+from farfield.symmetry import break_symmetries, random_copy
 
 
 @pytest.fixture(scope="module")

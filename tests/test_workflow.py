@@ -17,6 +17,7 @@ from farfield import store
 from farfield.networks import retriever
 
 ROOT = Path(__file__).parent.parent
+GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 
 
@@ -130,8 +131,30 @@ def test_training_tables_agree_with_the_models(study):
 def test_figures_are_there(study):
     names = {path.name for path in (results(study) / "figures").iterdir()}
     stems = ("symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time")
+    stems += ("figure2", "more-samples")
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
     assert all((results(study) / "figures" / name).stat().st_size > 5000 for name in names)
+
+
+def test_the_gaussian_table_has_every_method_before_and_after(study):
+    frame = pd.read_csv(results(study) / "tables/gaussian.csv")
+    assert list(frame.columns) == GAUSSIAN
+    assert set(zip(frame.method, frame.symmetry, strict=True)) == {
+        (method, symmetry) for method in ("dnn", "knn") for symmetry in ("before", "after")
+    }
+    mean = frame.set_index(["method", "symmetry"])["mean"]
+    assert mean["knn", "after"] < mean["knn", "before"]
+
+
+def test_partial_breaking_is_off_until_asked_for_and_trains_what_lies_between(study):
+    assert not (results(study) / "tables/partial-breaking.csv").exists()
+    jobs = planned(snakemake(study, "partial_breaking", "--dry-run"))
+    assert {name: jobs[name] for name in ("train", "break_partly", "gaussian", "apply_network")} == {
+        "train": 8,
+        "break_partly": 2,
+        "gaussian": 3,
+        "apply_network": 4,
+    }
 
 
 def test_sets_report_their_symmetries(study):

@@ -146,6 +146,11 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     for size in config["samples"]:
         if size > simulated:
             yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise crystals: training"
+    if config["partial_breaking"]["samples"] > simulated:
+        yield f"partial_breaking: samples: expected at most the {simulated} simulated; lower it"
+    fewest_vectors = min(*config["gaussian"]["samples"], config["partial_breaking"]["gaussian_samples"])
+    if fewest_vectors < config["gaussian"]["neighbours"]:
+        yield f"gaussian: neighbours: expected at most the smallest samples, {fewest_vectors}; lower it"
     if config["figure_samples"]["count"] > config["crystals"]["test"]:
         yield "figure_samples: count: expected no more than crystals: test; lower it"
     if config["noise"]["patterns"] > config["crystals"]["test"]:

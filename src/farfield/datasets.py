@@ -65,7 +65,7 @@ def add_noise(dataset: xr.Dataset, patterns: int, photons: float, seed: int) -> 
     return some.assign(intensity=some.intensity.copy(data=noisy.numpy()))
 
 
-def break_set(dataset: xr.Dataset, oversampling: int) -> xr.Dataset:
+def break_set(dataset: xr.Dataset, oversampling: int, level: str = "after") -> xr.Dataset:
     """Break the symmetries of every object in a dataset; the patterns are the same and are kept.
 
     Parameters
@@ -73,12 +73,14 @@ def break_set(dataset: xr.Dataset, oversampling: int) -> xr.Dataset:
     dataset : xarray.Dataset
         Of `from_objects`.
     oversampling : int
+    level : str
+        How much to break: one of `symmetry.LEVELS`.
 
     Returns
     -------
     xarray.Dataset
     """
-    broken = symmetry.break_symmetries(torch.from_numpy(dataset.object.values), oversampling)
+    broken = symmetry.break_symmetries(torch.from_numpy(dataset.object.values), oversampling, level)
     return dataset.load().assign(object=dataset.object.copy(data=broken.numpy()))
 
 

@@ -15,6 +15,9 @@ from farfield.matching import box
 from farfield.passes import window
 from farfield.shapes import TINY, Estimates, Objects, PerSample, PerSampleBool, check_objects
 
+LEVELS = ("before", "centred", "phase", "after")
+"""How much is broken: nothing, translation, also the global phase, also the conjugate flip."""
+
 REAL = 1e-5
 """|Im Ω(1,2)| under which it is real but for rounding, and tells nothing of the flip."""
 
@@ -97,6 +100,29 @@ def rotate_phase(objects: Objects, angle: float | PerSample) -> Objects:
     return objects * torch.polar(torch.ones_like(angles), angles)[..., None, None]
 
 
+def random_copy(objects: Objects, seed: int) -> Objects:
+    """Translate each object inside its frame, flip it or not, and turn its phase, at random.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex, shape (samples, height, width)
+        On a background of zeros.
+    seed : int
+
+    Returns
+    -------
+    torch.Tensor, complex, shape (samples, height, width)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first, extent = _content_box(objects)
+    room = torch.tensor(objects.shape[-2:]) - extent + 1
+    place = (torch.rand(len(objects), 2, generator=generator) * room).long()
+    moved = translate(objects, place - first)
+    flips = torch.rand(len(objects), generator=generator) < 0.5
+    flipped = torch.where(flips[:, None, None], conjugate_flip(moved), moved)
+    return rotate_phase(flipped, 2 * torch.pi * torch.rand(len(objects), generator=generator))
+
+
 def _first_frequency(flat: torch.Tensor, dim: int, centre: torch.Tensor, period: int) -> torch.Tensor:
     """Sum of (batch, height, width) objects times the first harmonic along an axis about each one's centre."""
     pixels = torch.arange(flat.shape[dim], device=flat.device, dtype=torch.float64)
@@ -129,7 +155,7 @@ def _decide(flat: torch.Tensor, oversampling: int) -> _Decision:
     return _Decision(centred, dc, sines[0], sine)
 
 
-def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
+def break_symmetries(objects: Objects, oversampling: int = 2, level: str = "after") -> Objects:
     """Choose one representative of each object's symmetric copies (Algorithm 1).
 
     The content is centred; if Ω(1,2), the Fourier phase of the first frequency along the rows relative to
@@ -141,11 +167,19 @@ def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
         Objects on a background of zeros.
     oversampling : int
         Of the far field whose Ω decides.
+    level : str
+        One of `LEVELS`; what a lower one leaves unbroken shows how much each symmetry hurts.
 
     Returns
     -------
     torch.Tensor, complex, shape (…, height, width)
-        Same patterns; equal, to rounding, for every symmetric copy of an object. Empty objects stay empty.
+        Same patterns; at the highest level equal, to rounding, for every symmetric copy of an object. Empty objects
+        stay empty.
+
+    Raises
+    ------
+    ValueError
+        If the level is unknown.
 
     Notes
     -----
@@ -155,7 +189,15 @@ def break_symmetries(objects: Objects, oversampling: int = 2) -> Objects:
     pixels, and a rounded centre would decide differently for a copy and its flip.
     """
     check_objects(objects)
+    if level not in LEVELS:
+        raise ValueError(f"expected a symmetry level out of {', '.join(LEVELS)}, got {level!r}; choose one")
+    if level == "before":
+        return objects
     centred, dc, _, sine = _decide(objects.reshape(-1, *objects.shape[-2:]), oversampling)
+    if level == "centred":
+        return centred.reshape(objects.shape)
+    if level == "phase":
+        return rotate_phase(centred, -dc.angle()).reshape(objects.shape)
     flips = sine < 0
     # The flip is about the content's own centre, which keeps its box where it is.
     height, width = objects.shape[-2:]

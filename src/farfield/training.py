@@ -19,6 +19,7 @@ from farfield.diffraction import measure
 from farfield.metrics import symmetry_adjusted_mse
 from farfield.networks import retriever as models
 from farfield.networks.retriever import Retriever
+from farfield.optimiser import Adam
 from farfield.shapes import Estimates, Objects
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def data_hash(*tensors: torch.Tensor) -> str:
 def _code_hash() -> str:
     """Digest of the code that decides the weights."""
     folder = Path(__file__).parent
-    names = ("training", "diffraction", "metrics", "matching")
+    names = ("training", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser")
     files = [*(folder / f"{name}.py" for name in names), *sorted(folder.glob("networks/*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
@@ -116,7 +117,7 @@ class _Trainer:
     def __init__(self, model: Retriever, settings: Settings, samples: int, fingerprint: str):
         self.model, self.settings, self.fingerprint = model, settings, fingerprint
         self.epochs = settings.epochs_of(samples)
-        self.optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, fused=True)
+        self.optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
         self.scheduler = ReduceLROnPlateau(
             self.optimizer,
             factor=settings.factor,

@@ -9,13 +9,17 @@ rule reconstruct:
             "iterative/shrinkwrap",
             "passes",
         ),
-        patterns=study_path("data/{split}.zarr"),
+        train=study_path("data/train.zarr"),
+        test=study_path("data/test.zarr"),
+        noisy=study_path("data/noisy.zarr"),
     output:
-        directory(study_path("reconstructions/{recipe}/{split}.zarr")),
+        train=directory(study_path("reconstructions/{recipe}/train.zarr")),
+        test=directory(study_path("reconstructions/{recipe}/test.zarr")),
+        noisy=directory(study_path("reconstructions/{recipe}/noisy.zarr")),
     log:
-        study_path("logs/reconstruct/{recipe}/{split}.log"),
+        study_path("logs/reconstruct/{recipe}.log"),
     benchmark:
-        study_path("benchmarks/reconstruct/{recipe}/{split}.tsv")
+        study_path("benchmarks/reconstruct/{recipe}.tsv")
     priority: 5
     conda:
         ENVIRONMENT
@@ -23,9 +27,9 @@ rule reconstruct:
     resources:
         gpu=gpus(),
     params:
-        section=section_of_wildcard,
+        sections=sections("train", "test", "noisy"),
         settings=recipe_settings,
-        patterns=baseline_count,
+        training_patterns=config["baseline_training_patterns"],
         seed=config["seeds"][0],
     script:
         "../scripts/reconstruct.py"

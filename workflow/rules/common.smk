@@ -7,11 +7,21 @@ from snakemake.exceptions import WorkflowError
 import farfield
 from farfield.config import ConfigError, check
 from farfield.networks import NETWORKS
+from farfield.problems import ComplexGaussian
+from farfield.symmetry import LEVELS
 from farfield.tables import TABLES
 from farfield.training import choose_device
 
 PACKAGE = Path(farfield.__file__).parent
-FIGURES = ["symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time"]
+FIGURES = [
+    "symmetries",
+    "figure2",
+    "more-samples",
+    "reconstructions",
+    "error-against-size",
+    "learning-curves",
+    "error-against-time",
+]
 
 
 def checked(config):
@@ -35,7 +45,10 @@ if SOURCE.is_dir():
 
 wildcard_constraints:
     network="|".join(config["networks"]),
-    symmetry="before|after",
+    symmetry="before|half-space|centred|phase|after",
+    level="centred|phase",
+    kind="real-gaussian|complex-gaussian",
+    dimension=r"\d+",
     samples=r"\d+",
     seed=r"\d+",
     split="train|test|noisy",
@@ -70,7 +83,7 @@ def section(name):
 
 def section_of_wildcard(wildcards):
     """The section of the set that a job is about."""
-    return section(wildcards.get("set") or wildcards.get("split"))
+    return section(wildcards.set)
 
 
 def sections(*names):
@@ -85,7 +98,13 @@ def network_file(wildcards):
 
 def training_set(wildcards):
     """The store that a cell of the grid trains on."""
-    return study_path("data/train.zarr" if wildcards.symmetry == "before" else "data/train-broken.zarr")
+    names = {"before": "train", "after": "train-broken"}
+    return study_path(f"data/{names.get(wildcards.symmetry, f'train-{wildcards.symmetry}')}.zarr")
+
+
+def level_of_wildcard(wildcards):
+    """How much of a training set's symmetries to break."""
+    return wildcards.level
 
 
 def models_of_cell(wildcards):
@@ -157,12 +176,42 @@ def reconstructions_of_test():
 
 
 def tables(*suffixes):
-    names = [*(f"table{number}" for number in TABLES), "noise"]
+    names = [*(f"table{number}" for number in TABLES), "noise", "gaussian"]
     return expand(study_path("tables/{name}.{suffix}"), name=names, suffix=suffixes)
 
 
 def figures(*suffixes):
     return expand(study_path("figures/{name}.{suffix}"), name=FIGURES, suffix=suffixes)
+
+
+def gaussian_cells():
+    """Every cell of the Gaussian grid: dimension, training size and symmetry."""
+    return expand(
+        study_path("principle/real-gaussian/d{dimension}/{symmetry}/n{samples}.csv"),
+        dimension=sorted(config["gaussian"]["dimensions"]),
+        symmetry=["before", "after"],
+        samples=sorted(config["gaussian"]["samples"]),
+    )
+
+
+def partly_broken_scores():
+    """Scores of every network on training sets with more and more of the symmetries broken."""
+    return expand(
+        study_path("scores/{network}/{symmetry}/n{samples}/test.zarr"),
+        network=config["networks"],
+        symmetry=LEVELS,
+        samples=config["partial_breaking"]["samples"],
+    )
+
+
+def partly_broken_cells():
+    """The same for complex Gaussian phase retrieval."""
+    return expand(
+        study_path("principle/complex-gaussian/d{dimension}/{symmetry}/n{samples}.csv"),
+        dimension=config["partial_breaking"]["dimension"],
+        symmetry=ComplexGaussian.levels,
+        samples=config["partial_breaking"]["gaussian_samples"],
+    )
 
 
 def network_options(wildcards):
@@ -173,15 +222,6 @@ def network_options(wildcards):
 def recipe_settings(wildcards):
     """Settings of a baseline, from the config."""
     return config["baselines"][wildcards.recipe]
-
-
-def baseline_count(wildcards):
-    """How many patterns of a split the baselines reconstruct."""
-    return {
-        "train": min(config["baseline_training_patterns"], config["crystals"]["training"]),
-        "test": config["crystals"]["test"],
-        "noisy": config["noise"]["patterns"],
-    }[wildcards.split]
 
 
 def truths_of_network(wildcards):

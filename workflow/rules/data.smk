@@ -31,8 +31,19 @@ rule break_symmetries:
     threads: 1
     params:
         section=section("train"),
+        level="after",
     script:
         "../scripts/break_symmetries.py"
+
+
+use rule break_symmetries as break_partly with:
+    output:
+        directory(study_path("data/train-{level}.zarr")),
+    log:
+        study_path("logs/break_partly/{level}.log"),
+    params:
+        section=section("train"),
+        level=level_of_wildcard,
 
 
 rule add_noise:

@@ -1,6 +1,8 @@
 rule train:
     input:
-        modules("training", "diffraction", "metrics", "matching", "fourier", "passes", "networks/retriever"),
+        modules(
+            "training", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser", "networks/retriever"
+        ),
         network_file,
         train=training_set,
         validation=study_path("data/validation.zarr"),

@@ -1,0 +1,1 @@
+"""Why symmetries hurt: the argument on problems that are small enough to see it."""

@@ -1,0 +1,125 @@
+rule square_root:
+    input:
+        modules("principle/learning", "principle/perceptron", "optimiser", "problems/square_root", "problems/problem"),
+    output:
+        learned=study_path("principle/square-root.csv"),
+        choices=study_path("principle/choices.csv"),
+        variation=study_path("principle/variation.csv"),
+    log:
+        study_path("logs/principle/square-root.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=config["square_root"],
+        seeds=config["seeds"],
+    script:
+        "../scripts/square_root.py"
+
+
+rule gaussian:
+    input:
+        modules("principle/learning", "principle/perceptron", "optimiser", "problems/gaussian", "problems/problem"),
+    output:
+        study_path("principle/{kind}/d{dimension}/{symmetry}/n{samples}.csv"),
+    log:
+        study_path("logs/principle/{kind}/d{dimension}/{symmetry}/n{samples}.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings={key: value for key, value in config["gaussian"].items() if key not in ("dimensions", "samples")},
+        seeds=config["seeds"],
+    script:
+        "../scripts/gaussian.py"
+
+
+rule table_gaussian:
+    input:
+        modules("principle/tables", "rendering"),
+        cells=gaussian_cells(),
+        published=workflow.source_path("../resources/gaussian.csv"),
+    output:
+        csv=report(
+            study_path("tables/gaussian.csv"),
+            caption="../report/gaussian.rst",
+            category="Tables",
+            labels={"table": "Gaussian phase retrieval", "format": "csv"},
+        ),
+        md=study_path("tables/gaussian.md"),
+        tex=study_path("tables/gaussian.tex"),
+    log:
+        study_path("logs/table/gaussian.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/table_gaussian.py"
+
+
+rule figure2:
+    input:
+        modules("figures", "principle/figures"),
+        learned=study_path("principle/square-root.csv"),
+        choices=study_path("principle/choices.csv"),
+    output:
+        pdf=study_path("figures/figure2.pdf"),
+        png=report(
+            study_path("figures/figure2.png"),
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2: the square root", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/figure2.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/figure2.py"
+
+
+rule figure_more_samples:
+    input:
+        modules("figures", "principle/figures"),
+        variation=study_path("principle/variation.csv"),
+        gaussian=study_path("tables/gaussian.csv"),
+    output:
+        pdf=study_path("figures/more-samples.pdf"),
+        png=report(
+            study_path("figures/more-samples.png"),
+            caption="../report/more-samples.rst",
+            category="Figures",
+            labels={"figure": "what more samples do", "format": "png"},
+        ),
+    log:
+        study_path("logs/figure/more-samples.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/figure_more_samples.py"
+
+
+rule table_partial_breaking:
+    input:
+        modules("principle/tables", "rendering"),
+        scores=partly_broken_scores(),
+        cells=partly_broken_cells(),
+    output:
+        csv=study_path("tables/partial-breaking.csv"),
+        md=study_path("tables/partial-breaking.md"),
+        tex=study_path("tables/partial-breaking.tex"),
+    log:
+        study_path("logs/table/partial-breaking.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/table_partial_breaking.py"
+
+
+# Not part of `all`: it trains on two more training sets.
+rule partial_breaking:
+    input:
+        rules.table_partial_breaking.output,

@@ -1,0 +1,22 @@
+import torch
+
+from farfield import jobs, problems, store
+from farfield.principle import learning, perceptron
+
+with jobs.job(snakemake.log[0]):
+    torch.set_num_threads(snakemake.threads)
+    cell, settings = snakemake.wildcards, dict(snakemake.params.settings)
+    measurements, widths, layers = (settings.pop(key) for key in ("measurements", "widths", "layers"))
+    neighbours, tests = settings.pop("neighbours"), settings.pop("tests")
+    dimension = int(cell.dimension)
+    found = learning.learn_gaussian(
+        problems.create(cell.kind, dimension=dimension, measurements=measurements * dimension),
+        cell.symmetry,
+        int(cell.samples),
+        settings=[perceptron.Settings(widths=layers * (width,), **settings) for width in widths],
+        neighbours=neighbours,
+        tests=tests,
+        seeds=snakemake.params.seeds,
+    )
+    with store.atomic(snakemake.output[0]) as temporary:
+        found.to_csv(temporary, index=False, float_format="%.6g")
