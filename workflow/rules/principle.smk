@@ -27,6 +27,8 @@ rule gaussian:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        gpu=gpus(),
     params:
         settings={key: value for key, value in config["gaussian"].items() if key not in ("dimensions", "samples")},
         seeds=config["seeds"],

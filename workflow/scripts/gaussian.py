@@ -1,6 +1,8 @@
+import math
+
 import torch
 
-from farfield import jobs, problems, store
+from farfield import jobs, problems, store, training
 from farfield.principle import learning, perceptron
 
 with jobs.job(snakemake.log[0]):
@@ -8,15 +10,17 @@ with jobs.job(snakemake.log[0]):
     cell, settings = snakemake.wildcards, dict(snakemake.params.settings)
     measurements, widths, layers = (settings.pop(key) for key in ("measurements", "widths", "layers"))
     neighbours, tests = settings.pop("neighbours"), settings.pop("tests")
-    dimension = int(cell.dimension)
+    dimension, samples = int(cell.dimension), int(cell.samples)
+    settings["updates"] = settings.pop("epochs") * math.ceil(samples / settings["batch_size"])
     found = learning.learn_gaussian(
         problems.create(cell.kind, dimension=dimension, measurements=measurements * dimension),
         cell.symmetry,
-        int(cell.samples),
+        samples,
         settings=[perceptron.Settings(widths=layers * (width,), **settings) for width in widths],
         neighbours=neighbours,
         tests=tests,
         seeds=snakemake.params.seeds,
+        device=str(training.choose_device(snakemake.config["device"])),
     )
     with store.atomic(snakemake.output[0]) as temporary:
         found.to_csv(temporary, index=False, float_format="%.6g")

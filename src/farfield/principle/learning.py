@@ -107,6 +107,7 @@ def learn_gaussian(
     neighbours: int,
     tests: int,
     seeds: Sequence[int],
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """Learn the inverse of a problem by perceptrons and by nearest neighbours.
 
@@ -126,6 +127,8 @@ def learn_gaussian(
         Objects of the test set; the validation set has as many.
     seeds : sequence of int
         Of training sets and trainings.
+    device : str
+        Of torch, where perceptrons are trained.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def learn_gaussian(
     for seed in seeds:
         objects = problem.canonical(problem.draw(samples, seed), level)
         pairs = problem.forward(objects), _as_real(objects)
-        networks = [perceptron.fit(*pairs, one, seed) for one in settings]
+        networks = [perceptron.fit(*pairs, one, seed, device) for one in settings]
         best = min(networks, key=lambda network: _percent(problem, network, validation))
         for method, predict in (("dnn", best), ("knn", perceptron.nearest(*pairs, neighbours))):
             rows.append([method, objects.shape[1], samples, level, seed, _percent(problem, predict, unseen)])

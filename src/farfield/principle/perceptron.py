@@ -52,7 +52,9 @@ def perceptron(inputs: int, outputs: int, widths: Sequence[int]) -> nn.Sequentia
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
-def fit(measurements: torch.Tensor, objects: torch.Tensor, settings: Settings, seed: int) -> Predict:
+def fit(
+    measurements: torch.Tensor, objects: torch.Tensor, settings: Settings, seed: int, device: str = "cpu"
+) -> Predict:
     """Train a perceptron on the mean squared error.
 
     Parameters
@@ -63,6 +65,8 @@ def fit(measurements: torch.Tensor, objects: torch.Tensor, settings: Settings, s
     settings : Settings
     seed : int
         Of weights and order.
+    device : str
+        Of torch, where the whole set is kept.
 
     Returns
     -------
@@ -71,14 +75,14 @@ def fit(measurements: torch.Tensor, objects: torch.Tensor, settings: Settings, s
     """
     torch.manual_seed(seed)
     mean, deviation = measurements.mean(0), measurements.std(0).clamp_min(1e-12)
-    inputs = (measurements - mean) / deviation
-    model = perceptron(inputs.shape[1], objects.shape[1], settings.widths)
+    inputs, targets = ((measurements - mean) / deviation).to(device), objects.to(device)
+    model = perceptron(inputs.shape[1], targets.shape[1], settings.widths).to(device)
     optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.updates)
     model.train()
     for _ in range(settings.updates):
-        batch = torch.randint(len(inputs), (min(settings.batch_size, len(inputs)),))
-        loss = nn.functional.mse_loss(model(inputs[batch]), objects[batch])
+        batch = torch.randint(len(inputs), (min(settings.batch_size, len(inputs)),), device=device)
+        loss = nn.functional.mse_loss(model(inputs[batch]), targets[batch])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -87,7 +91,7 @@ def fit(measurements: torch.Tensor, objects: torch.Tensor, settings: Settings, s
 
     @torch.inference_mode()
     def predict(unseen: torch.Tensor) -> torch.Tensor:
-        return torch.cat([model(part) for part in ((unseen - mean) / deviation).split(4096)])
+        return torch.cat([model(part.to(device)).cpu() for part in ((unseen - mean) / deviation).split(4096)])
 
     return predict
 
