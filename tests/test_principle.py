@@ -48,7 +48,7 @@ def test_three_choices_of_representatives_are_what_they_are_called():
 def cells():
     problem = problems.create("real-gaussian", dimension=3)
     options = {"settings": [SETTINGS], "neighbours": 3, "tests": 200, "seeds": [0, 1]}
-    return {level: learning.learn_gaussian(problem, level, 1000, **options) for level in problem.levels}
+    return {level: learning.learn_inverse(problem, level, 1000, **options) for level in problem.levels}
 
 
 def test_gaussian_phase_retrieval_is_learned_after_breaking(cells):
@@ -61,14 +61,14 @@ def test_of_several_perceptrons_the_best_on_validation_counts():
     problem = problems.create("real-gaussian", dimension=2)
     poor = perceptron.Settings(widths=(1,), updates=1, batch_size=8, learning_rate=1e-5)
     options = {"neighbours": 3, "tests": 200, "seeds": [0]}
-    both = learning.learn_gaussian(problem, "after", 500, settings=[poor, SETTINGS], **options)
-    good = learning.learn_gaussian(problem, "after", 500, settings=[SETTINGS], **options)
+    both = learning.learn_inverse(problem, "after", 500, settings=[poor, SETTINGS], **options)
+    good = learning.learn_inverse(problem, "after", 500, settings=[SETTINGS], **options)
     assert both.equals(good)
 
 
 def test_complex_objects_are_learned_as_pairs_of_numbers():
     problem = problems.create("complex-gaussian", dimension=2)
-    found = learning.learn_gaussian(
+    found = learning.learn_inverse(
         problem, "after", 2000, settings=[SETTINGS], neighbours=3, tests=100, seeds=[0]
     ).set_index("method")
     assert found.error["dnn"] < 30

@@ -1,5 +1,7 @@
 """The array types of every signature, and the few checks that all rooms share."""
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Bool, Complex, Float, Int
 
@@ -21,6 +23,12 @@ TINY = torch.finfo(torch.float64).tiny
 PerSample = Float[torch.Tensor, "*batch"]
 PerSampleBool = Bool[torch.Tensor, "*batch"]
 PerSampleInt = Int[torch.Tensor, "*batch"]
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Refuse what is no integer, or too small, in one sentence."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"expected {name} as an integer of at least {least}, got {value!r}; change it")
 
 
 def check_objects(objects: torch.Tensor, name: str = "objects") -> None:

@@ -12,7 +12,7 @@ with jobs.job(snakemake.log[0]):
     neighbours, tests = settings.pop("neighbours"), settings.pop("tests")
     dimension, samples = int(cell.dimension), int(cell.samples)
     settings["updates"] = settings.pop("epochs") * math.ceil(samples / settings["batch_size"])
-    found = learning.learn_gaussian(
+    found = learning.learn_inverse(
         problems.create(cell.kind, dimension=dimension, measurements=measurements * dimension),
         cell.symmetry,
         samples,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -20,7 +19,7 @@ from farfield.iterative.projections import ALGORITHMS, project_modulus
 from farfield.iterative.recipe import Step, parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.passes import TINY, magnitude
-from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt
+from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt, check_whole
 from farfield.symmetry import align
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
@@ -263,11 +262,6 @@ def _workers(device: torch.device) -> Iterator[Callable]:
         sys.setswitchinterval(interval)
 
 
-def _check_whole(name: str, value: int, least: int) -> None:
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"expected {name} as an integer of at least {least}, got {value!r}; change it")
-
-
 def _prepare(
     intensity: torch.Tensor,
     recipe: str,
@@ -280,8 +274,8 @@ def _prepare(
 ) -> tuple[Patterns, Options]:
     """Check what was asked for, and bring it to the form that iterations need."""
     patterns = read_patterns(intensity, mask)
-    _check_whole("seed", seed, 0)
-    _check_whole("oversampling", oversampling, 1)
+    check_whole("seed", seed, 0)
+    check_whole("oversampling", oversampling, 1)
     if not isinstance(shrinkwrap, Shrinkwrap | None):
         raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
     if not 0 < beta <= 1:
@@ -352,7 +346,7 @@ def reconstruct(
         If the patterns are not square, even and finite, have nothing measured or no DC in the centre, or an
         option is out of range.
     """
-    _check_whole("starts", starts, 1)
+    check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
     patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)

@@ -13,6 +13,7 @@ from torch import nn
 
 from farfield.networks.sisprnet import SiSPRNet
 from farfield.networks.unet import EncoderDecoder, UNet
+from farfield.shapes import check_whole
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet": EncoderDecoder,
@@ -67,6 +68,6 @@ def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -
             f"{', '.join(sorted(unknown))}; remove them"
         )
     for option, value in settings.items():
-        if options(name)[option] is int and not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"expected {option} of {name} as an integer of at least 1, got {value!r}; change it")
+        if options(name)[option] is int:
+            check_whole(f"{option} of {name}", value, 1)
     return NETWORKS[name](image_size, oversampling, **settings)

@@ -98,7 +98,7 @@ def _percent(problem: Problem, predict: perceptron.Predict, objects: torch.Tenso
     return 100 * float(problem.error(objects, estimates).mean())
 
 
-def learn_gaussian(
+def learn_inverse(
     problem: Problem,
     level: str,
     samples: int,

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import torch
 
-from farfield.problems.problem import Problem, at_least
+from farfield.problems.problem import Problem
+from farfield.shapes import check_whole
 
 MATRIX_SEED = 2403
 
@@ -23,9 +24,9 @@ class _Gaussian(Problem):
     dtype: torch.dtype
 
     def __init__(self, dimension: int, measurements: int | None = None):
-        at_least("dimension", dimension, 1, "the length of x")
+        check_whole("dimension", dimension, 1)
         measurements = 4 * dimension if measurements is None else measurements
-        at_least("measurements", measurements, dimension, "as many as there are unknowns")
+        check_whole("measurements", measurements, dimension)  # as many as there are unknowns
         self.dimension, self.measurements = dimension, measurements
         generator = torch.Generator().manual_seed(MATRIX_SEED)
         self.matrix = torch.randn(measurements, dimension, dtype=self.dtype, generator=generator)

@@ -56,9 +56,3 @@ class Problem(ABC):
         if level not in self.levels:
             raise ValueError(f"expected a symmetry level out of {', '.join(self.levels)}, got {level!r}; choose one")
         return objects if level == "before" else self._break(objects, level)
-
-
-def at_least(name: str, value: int, least: int, why: str) -> None:
-    """Refuse a size that is no whole number, or too small."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"expected {name} as an integer of at least {least} ({why}), got {value!r}; change it")
