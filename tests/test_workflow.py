@@ -149,11 +149,11 @@ def test_the_gaussian_table_has_every_method_before_and_after(study):
 def test_partial_breaking_is_off_until_asked_for_and_trains_what_lies_between(study):
     assert not (results(study) / "tables/partial-breaking.csv").exists()
     jobs = planned(snakemake(study, "partial_breaking", "--dry-run"))
-    assert {name: jobs[name] for name in ("train", "break_partly", "gaussian", "apply_network")} == {
+    assert {name: jobs[name] for name in ("train", "break_partly", "gaussian", "evaluate_network")} == {
         "train": 8,
         "break_partly": 2,
         "gaussian": 3,
-        "apply_network": 4,
+        "evaluate_network": 4,
     }
 
 

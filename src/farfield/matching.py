@@ -22,6 +22,12 @@ CLOSE = 0.1
 SAFE = 16
 """Powers of two of a norm up to which float32 holds a correlation's square."""
 
+STRETCH = 1.25
+"""Length of the second transforms, in frames: enough for most samples that the first leave open."""
+
+PROMISING = 0.1
+"""Squared overlap, relative to the most possible, from which the second transforms are tried at all."""
+
 PIXELS_AT_ONCE = 2**16
 """Of what is matched at a time on a CPU: few enough for a core's cache, many enough to hide the calls."""
 
@@ -280,13 +286,15 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _
     found = [_search_part(reference[part], estimate[part], lines.of(part), length) for part in parts]
     found = _Found(*(torch.cat(x) for x in zip(*found, strict=True)))
     needed = (lines.extent.sum(1) - 1).amax(-1)
-    alike = needed.argsort()
-    alike = alike[~found.proven[alike]]
-    for some in alike.split(max(1, PIXELS_AT_ONCE // (4 * side**2))) if len(alike) else ():
-        length = fast_length(max(int(needed[some].amax()), side))
-        part = _search_part(reference[some], estimate[some], lines.of(some), length)
-        for whole, better in zip(found, part, strict=True):
-            whole[some] = better
+    promising = found.overlap.abs().square() > PROMISING * lines.energy[:, :, 0].sum(-1).prod(-1)
+    for longest, candidates in ((int(STRETCH * side), promising), (2 * side, torch.ones_like(promising))):
+        left = (candidates & ~found.proven).nonzero()[:, 0]
+        left = left[needed[left].argsort()]
+        for some in left.split(max(1, PIXELS_AT_ONCE // longest**2)) if len(left) else ():
+            length = fast_length(max(min(int(needed[some].amax()), longest), side))
+            part = _search_part(reference[some], estimate[some], lines.of(some), length)
+            for whole, better in zip(found, part, strict=True):
+                whole[some] = better
     return found
 
 
@@ -334,7 +342,7 @@ def match(reference: Objects, estimate: Objects) -> Match:
     return Match(found.flipped, found.shift, found.overlap, energy)
 
 
-def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor]:
+def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]:
     """Check two stacks of objects and bring them to one batch dimension and one square frame.
 
     Parameters
@@ -344,8 +352,9 @@ def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch
 
     Returns
     -------
-    tuple of torch.Tensor, both of shape (batch, side, side)
-        Zeros are added below and to the right.
+    tuple of torch.Tensor, torch.Tensor and tuple of int
+        Both stacks, of shape (batch, side, side), with zeros added below and to the right; and the leading
+        dimensions that they have in common.
 
     Raises
     ------
@@ -355,13 +364,14 @@ def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch
     check_objects(reference, "reference")
     check_objects(estimate, "estimate")
     try:
-        batch = torch.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2])
-    except RuntimeError:
+        # Not torch's own, whose first call imports sympy: half a second in every job.
+        batch = np.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2])
+    except ValueError:
         raise ValueError(
             f"expected one estimate for each reference, got shapes {tuple(estimate.shape)} and "
             f"{tuple(reference.shape)}; give both the same leading dimensions"
         ) from None
-    if not batch.numel():
+    if 0 in batch:
         raise ValueError(
             f"expected at least one reference, got shape {tuple(reference.shape)}; give a stack of objects"
         )
@@ -372,4 +382,4 @@ def paired(reference: Objects, estimate: Estimates) -> tuple[torch.Tensor, torch
         padded = F.pad(objects, (0, right, 0, below)) if below or right else objects
         return padded.expand(*batch, side, side).reshape(-1, side, side)
 
-    return framed(reference), framed(estimate)
+    return framed(reference), framed(estimate), batch

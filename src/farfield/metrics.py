@@ -59,11 +59,11 @@ def symmetry_adjusted_mse(reference: Objects, estimate: Estimates) -> PerSample:
     ----------
     Manekar et al., "Deep Learning Initialized Phase Retrieval", App. A.1 (whose A.4 lost a square).
     """
-    flat, candidate = matching.paired(reference, estimate)
+    flat, candidate, batch = matching.paired(reference, estimate)
     _, _, overlap, (total, norm) = matching.match(flat, candidate)
     explained = (overlap.real.square() + overlap.imag.square()) / norm.clamp_min(TINY)
     error = (total - explained).clamp_min(0) / (reference.shape[-2] * reference.shape[-1])
-    return error.reshape(torch.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2]))
+    return error.reshape(batch)
 
 
 def magnitude_error(reference: Objects, estimate: Estimates) -> PerSample:

@@ -265,9 +265,8 @@ def align(reference: Objects, estimate: Estimates) -> Objects:
         The symmetric copy that resembles the reference most; its scale is left alone. What the estimate puts
         outside the reference's frame is cut off.
     """
-    flat, candidate = matching.paired(reference, estimate)
+    flat, candidate, batch = matching.paired(reference, estimate)
     found = matching.match(flat, candidate)
     turned = torch.where(found.flipped[:, None, None], conjugate_flip(candidate), candidate)
     moved = window(turned, found.shift, *reference.shape[-2:])
-    batch = torch.broadcast_shapes(reference.shape[:-2], estimate.shape[:-2])
     return rotate_phase(moved, found.overlap.angle()).reshape(*batch, *reference.shape[-2:])

@@ -28,20 +28,35 @@ rule train:
         "../scripts/train.py"
 
 
-rule apply_network:
+# Applies and scores in one job: both are short beside a job's start.
+rule evaluate_network:
     input:
-        modules("methods", "networks/retriever"),
+        modules(
+            "methods",
+            "networks/retriever",
+            "scores",
+            "metrics",
+            "matching",
+            "fourier",
+            "passes",
+            "symmetry",
+        ),
         network_file,
         models=models_of_cell,
-        train=training_set,
-        test=study_path("data/test.zarr"),
-        noisy=study_path("data/noisy.zarr"),
+        truths=truths_of_network,
     output:
-        train=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
-        test=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
-        noisy=directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr")),
+        reconstructions=[
+            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
+            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
+            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr")),
+        ],
+        scores=[
+            directory(study_path("scores/{network}/{symmetry}/n{samples}/train.zarr")),
+            directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
+            directory(study_path("scores/{network}/{symmetry}/n{samples}/noisy.zarr")),
+        ],
     log:
-        study_path("logs/apply_network/{network}/{symmetry}/n{samples}.log"),
+        study_path("logs/evaluate_network/{network}/{symmetry}/n{samples}.log"),
     conda:
         ENVIRONMENT
     threads: 1
@@ -51,4 +66,4 @@ rule apply_network:
         sections=sections("train", "test", "noisy"),
         seeds=config["seeds"],
     script:
-        "../scripts/apply_network.py"
+        "../scripts/evaluate_network.py"

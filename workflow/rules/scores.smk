@@ -1,28 +1,4 @@
-rule score_network:
-    input:
-        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
-        reconstructions=[
-            study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr"),
-            study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
-            study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr"),
-        ],
-        truths=truths_of_network,
-    output:
-        directory(study_path("scores/{network}/{symmetry}/n{samples}/train.zarr")),
-        directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
-        directory(study_path("scores/{network}/{symmetry}/n{samples}/noisy.zarr")),
-    log:
-        study_path("logs/score/{network}/{symmetry}/n{samples}.log"),
-    conda:
-        ENVIRONMENT
-    threads: 1
-    params:
-        sections=sections("train", "test", "noisy"),
-    script:
-        "../scripts/score.py"
-
-
-use rule score_network as score_baseline with:
+rule score_baseline:
     input:
         modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         reconstructions=[
@@ -37,6 +13,13 @@ use rule score_network as score_baseline with:
         directory(study_path("scores/{recipe}/noisy.zarr")),
     log:
         study_path("logs/score/{recipe}.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        sections=sections("train", "test", "noisy"),
+    script:
+        "../scripts/score.py"
 
 
 rule score_constants:
