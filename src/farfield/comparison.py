@@ -108,11 +108,5 @@ def write(frame: pd.DataFrame, csv: str | Path, markdown: str | Path, latex: str
     block = _block(frame, photons)
     sentence = f"Every method on the same {count} test patterns, without noise and with that of {photons:.0e} photons"
     caption = f"{sentence} in each. Networks were trained without noise; the best validated model is shown."
-    contents = {
-        csv: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        markdown: rendering.markdown(f"**With photon noise.** {caption}", [block]),
-        latex: rendering.latex(caption, "tab:noise", [block]),
-    }
-    for path, text in contents.items():
-        with store.atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    files = {"csv": csv, "markdown_file": markdown, "latex_file": latex}
+    rendering.write(frame, "With photon noise", caption, "tab:noise", [block], **files)

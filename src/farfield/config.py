@@ -175,6 +175,39 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
             yield str(error)
 
 
+def varied(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Give a config the changes of one variant of its sweep.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    name : str
+        A key of ``sweep: variants``.
+
+    Returns
+    -------
+    dict
+        The config, with other values in ``training`` and ``network_options``.
+    """
+    variant = config["sweep"]["variants"][name]
+    options = {
+        network: {**config["network_options"].get(network, {}), **variant.get("network_options", {}).get(network, {})}
+        for network in {**config["network_options"], **variant.get("network_options", {})}
+    }
+    training_settings = {**config["training"], **variant.get("training", {})}
+    return {**config, "training": training_settings, "network_options": options}
+
+
+def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    if config["sweep"]["samples"] > config["crystals"]["training"]:
+        yield f"sweep: samples: expected at most the {config['crystals']['training']} simulated; lower it"
+    for name in config["sweep"]["variants"]:
+        other = varied(config, name)
+        for mistake in list(_schema_mistakes(other, schema)) or _network_mistakes(other):
+            yield f"sweep: variants: {name}: {mistake}"
+
+
 def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
     """Complete a config and refuse it if anything in it is wrong.
 
@@ -198,7 +231,11 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
     filled = complete(config, schema)
     mistakes = list(_schema_mistakes(filled, schema))
     if not mistakes:  # the other checks rely on types and ranges
-        mistakes = [*_network_mistakes(filled), *_study_mistakes(filled, check_device)]
+        mistakes = [
+            *_network_mistakes(filled),
+            *_study_mistakes(filled, check_device),
+            *_sweep_mistakes(filled, schema),
+        ]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return filled

@@ -1,7 +1,12 @@
 """Sets of crystals as datasets: objects with their patterns, and a report on their symmetries."""
 
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
 import torch
 import xarray as xr
+from scipy.spatial import KDTree
 
 from farfield import symmetry
 from farfield.diffraction import measure, photon_noise
@@ -12,6 +17,10 @@ SMALL_DC = 0.1
 
 NEAR_REAL = 0.05
 """|Im Ω(1,2)| under which the choice of the flip is called ill-conditioned."""
+
+
+SAME = 1e-4
+"""Largest difference of two patterns, relative to their maximum, under which they count as one."""
 
 
 def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:
@@ -41,6 +50,33 @@ def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:
             ),
         }
     )
+
+
+def first(dataset: xr.Dataset, samples: int) -> xr.DataArray:
+    """Objects of the first samples of a set, not read yet.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Of `from_objects`, or an open store of it.
+    samples : int
+
+    Returns
+    -------
+    xarray.DataArray
+        ``object`` (sample, y, x).
+
+    Raises
+    ------
+    ValueError
+        If the set holds fewer.
+    """
+    if dataset.sizes["sample"] < samples:
+        raise ValueError(
+            f"expected a set of at least {samples} samples, got {dataset.sizes['sample']}; "
+            "raise crystals: training and make it again"
+        )
+    return dataset.object[:samples]
 
 
 def add_noise(dataset: xr.Dataset, patterns: int, photons: float, seed: int) -> xr.Dataset:
@@ -82,6 +118,39 @@ def break_set(dataset: xr.Dataset, oversampling: int, level: str = "after") -> x
     """
     broken = symmetry.break_symmetries(torch.from_numpy(dataset.object.values), oversampling, level)
     return dataset.load().assign(object=dataset.object.copy(data=broken.numpy()))
+
+
+def _signatures(dataset: xr.Dataset) -> np.ndarray:
+    """A few low frequencies of every pattern, relative to its DC's neighbourhood; copies share them."""
+    middle = dataset.sizes["ky"] // 2
+    around = dataset.intensity[:, middle - 2 : middle + 3, middle - 2 : middle + 3].values.reshape(-1, 25)
+    return around.astype(np.float64) / np.maximum(around.max(1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def check_apart(sets: Mapping[str, xr.Dataset]) -> None:
+    """Refuse sets that share an object, or symmetric copies of one.
+
+    Parameters
+    ----------
+    sets : mapping
+        Of a name to a dataset of `from_objects`. Copies are found by what no symmetry changes, their patterns.
+
+    Raises
+    ------
+    ValueError
+        If a pattern of one set is in another: a test on it would measure memory.
+    """
+    signatures = {name: _signatures(dataset) for name, dataset in sets.items()}
+    for one, other in combinations(sets, 2):
+        near = KDTree(signatures[one]).query_ball_point(signatures[other], 5 * SAME)
+        for j, candidates in enumerate(near):
+            for i in candidates:
+                first, second = sets[one].intensity[i].values, sets[other].intensity[j].values
+                if np.abs(first - second).max() <= SAME * first.max():
+                    raise ValueError(
+                        f"expected sets without symmetric copies in common, got sample {i} of {one} again as sample "
+                        f"{j} of {other}; take it out, or make the sets from other seeds"
+                    )
 
 
 def conditioning_row(name: str, objects: Objects, oversampling: int) -> dict[str, str | int]:

@@ -3,9 +3,13 @@
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+
+from farfield import store
 
 
 class Block(NamedTuple):
@@ -92,3 +96,39 @@ def latex(caption: str, label: str, blocks: Sequence[Block]) -> str:
     body = "\n\\par\\bigskip\n".join(parts)
     titles = [rf"\caption{{{_escape(caption)}}}", rf"\label{{{label}}}"]
     return "\n".join([*head, *titles, body, r"\end{table}"]) + "\n"
+
+
+def write(
+    frame: pd.DataFrame,
+    title: str,
+    caption: str,
+    label: str,
+    blocks: Sequence[Block],
+    *,
+    csv: str | Path,
+    markdown_file: str | Path,
+    latex_file: str | Path,
+) -> None:
+    """Write a table in all its forms, each file whole or not at all.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Tidy, for the CSV.
+    title, caption : str
+        The title stands before the caption in Markdown.
+    label : str
+        As ``\\ref`` takes it.
+    blocks : sequence of Block
+        What is read.
+    csv, markdown_file, latex_file : str or Path
+        Files to make.
+    """
+    contents = {
+        csv: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        markdown_file: markdown(f"**{title}.** {caption}", blocks),
+        latex_file: latex(caption, label, blocks),
+    }
+    for path, text in contents.items():
+        with store.atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,19 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from farfield import networks, store
+from farfield.batches import Batches, Source, read, survey
 from farfield.diffraction import measure
+from farfield.heap import keep_freed_memory
 from farfield.metrics import symmetry_adjusted_mse
 from farfield.networks import retriever as models
-from farfield.networks.retriever import Retriever
+from farfield.networks.retriever import COMPRESSIONS, Retriever
 from farfield.optimiser import Adam
 from farfield.shapes import Estimates, Objects
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT, PROGRESS = "checkpoint.pt", "progress.csv"
+"""What lies in a training's folder while it runs, undeclared: Snakemake deletes outputs before a retry."""
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between checkpoints: rare enough to cost nothing, and a kill loses little."""
@@ -50,6 +55,9 @@ class Settings:
     patience : int
     precision : str
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it natively.
+    inputs : str
+        How intensities enter: a key of `retriever.COMPRESSIONS`, with ``-standardised`` behind it to bring every
+        pixel to mean 0 and deviation 1 over the training set.
     """
 
     epochs: int
@@ -60,6 +68,7 @@ class Settings:
     factor: float
     patience: int
     precision: str = "auto"
+    inputs: str = "log-standardised"
 
     def epochs_of(self, samples: int) -> int:
         """Most epochs of a training set of so many samples."""
@@ -94,19 +103,10 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def data_hash(*tensors: torch.Tensor) -> str:
-    """Digest of the numbers in some tensors."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 def _code_hash() -> str:
     """Digest of the code that decides the weights."""
     folder = Path(__file__).parent
-    names = ("training", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser")
+    names = ("training", "batches", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser")
     files = [*(folder / f"{name}.py" for name in names), *sorted(folder.glob("networks/*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
@@ -143,7 +143,8 @@ class _Trainer:
         self.scheduler.step(row["validation_sa_mse"])
         self.history.append(row)
 
-    def save(self, path: Path) -> None:
+    def save(self, folder: Path) -> None:
+        """Leave a checkpoint, and the history so far for those who watch."""
         state = {
             "fingerprint": self.fingerprint,
             "model": self.model.state_dict(),
@@ -152,11 +153,19 @@ class _Trainer:
             "history": self.history,
             "best": self.best,
         }
-        with store.atomic(path) as temporary:
+        with store.atomic(folder / CHECKPOINT) as temporary:
             torch.save(state, temporary)
+        _write_history(self.history, folder / PROGRESS)
 
-    def resume(self, path: Path) -> None:
+    @staticmethod
+    def forget(folder: Path) -> None:
+        """Remove what a training leaves only while it runs."""
+        for name in (CHECKPOINT, PROGRESS):
+            (folder / name).unlink(missing_ok=True)
+
+    def resume(self, folder: Path) -> None:
         """Go on from a checkpoint, unless it is unreadable or of another config, data or code."""
+        path = folder / CHECKPOINT
         if not path.exists():
             return
         try:
@@ -193,23 +202,21 @@ def predict(model: Retriever, intensity: torch.Tensor, batch_size: int = 64) -> 
         return torch.cat([model(part.to(model.mean.device)) for part in intensity.split(batch_size)])
 
 
-def _one_epoch(trainer: _Trainer, inputs: torch.Tensor, targets: torch.Tensor, seed: int) -> float:
+def _one_epoch(trainer: _Trainer, batches: Batches, seed: int) -> float:
     """Train on every sample once, in an order (and with a dropout) that depends on seed and epoch alone."""
     epoch_seed = seed * 1_000_003 + len(trainer.history)
     torch.manual_seed(epoch_seed)
-    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(epoch_seed)).to(inputs.device)
-    bfloat16 = uses_bfloat16(trainer.settings.precision, inputs.device)
     trainer.model.train()
-    total = torch.zeros((), device=inputs.device)
-    for batch in order.split(trainer.settings.batch_size):
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
-            output = trainer.model.backbone(inputs[batch])
-        loss = torch.nn.functional.mse_loss(output.float(), targets[batch])
+    total = torch.zeros((), device=batches.device)
+    for inputs, targets in batches.epoch(trainer.settings.batch_size, epoch_seed):
+        with torch.autocast(batches.device.type, torch.bfloat16, enabled=batches.dtype == torch.bfloat16):
+            output = trainer.model.backbone(inputs)
+        loss = torch.nn.functional.mse_loss(output.float(), targets)
         trainer.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         trainer.optimizer.step()
-        total += loss.detach() * len(batch)
-    return float(total) / len(inputs)
+        total += loss.detach() * len(inputs)
+    return float(total) / len(batches)
 
 
 def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor) -> float:
@@ -217,49 +224,62 @@ def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor) 
 
 
 def _train(
-    trainer: _Trainer, training: Objects, validation: Estimates, oversampling: int, seed: int, checkpoint: Path
+    trainer: _Trainer,
+    batches: Batches,
+    validation: Estimates,
+    seed: int,
+    folder: Path,
+    on_epoch: Callable[[Mapping[str, float]], None],
 ) -> None:
     """Train to the end, saving a checkpoint now and then."""
-    device = trainer.model.mean.device
-    with torch.no_grad():
-        inputs = trainer.model.scale(measure(training.to(device), oversampling))
-    targets = torch.stack([training.real, training.imag], dim=1).to(device)
-    validation = validation.to(device)
-    unseen, saved = measure(validation, oversampling), time.monotonic()
+    validation = validation.to(batches.device)
+    unseen, saved = measure(validation, batches.oversampling), time.monotonic()
     while not trainer.finished:
         begin, epoch, rate = time.perf_counter(), len(trainer.history) + 1, trainer.learning_rate
-        loss = _one_epoch(trainer, inputs, targets, seed)
+        loss = _one_epoch(trainer, batches, seed)
+        trained = time.perf_counter() - begin
         score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
         if not math.isfinite(score):
-            checkpoint.unlink(missing_ok=True)
+            trainer.forget(folder)
             raise TrainingError(
                 f"expected a finite loss, got {loss} (validation SA-MSE {score}) in epoch {epoch} at learning "
-                f"rate {rate:g}, n = {len(inputs)}, seed {seed}; lower training: learning_rate"
+                f"rate {rate:g}, n = {len(batches)}, seed {seed}; lower training: learning_rate"
             )
         row = {"epoch": epoch, "loss": loss, "validation_sa_mse": score, "learning_rate": rate}
-        trainer.record({**row, "seconds": time.perf_counter() - begin})
+        times = {"seconds": time.perf_counter() - begin, "samples_per_second": len(batches) / trained}
+        trainer.record({**row, **times})
+        on_epoch(trainer.history[-1])
         logger.info(
-            "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s",
-            *(epoch, trainer.epochs, loss, score, rate, trainer.history[-1]["seconds"]),
+            "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s  %.0f samples/s",
+            *(epoch, trainer.epochs, loss, score, rate, *times.values()),
         )
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            trainer.save(checkpoint)
+            trainer.save(folder)
             saved = time.monotonic()
 
 
 def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> None:
     """Write what a training leaves, each file whole; the history comes last."""
-    for name, state in (("final", trainer.model.state_dict()), ("best", trainer.best)):
+    scores = [row["validation_sa_mse"] for row in trainer.history]
+    for name, state, epoch in (
+        ("final", trainer.model.state_dict(), len(scores)),
+        ("best", trainer.best, scores.index(min(scores)) + 1),
+    ):
+        score = {"checkpoint": name, "epoch": epoch, "validation_sa_mse": scores[epoch - 1]}
         with store.atomic(folder / f"{name}.safetensors") as temporary:
-            models.save(state, temporary, description)
-    with store.atomic(folder / "history.csv") as temporary:
-        pd.DataFrame(trainer.history).to_csv(temporary, index=False)
+            models.save(state, temporary, {**description, **score})
+    _write_history(trainer.history, folder / "history.csv")
+
+
+def _write_history(history: list[dict[str, Any]], path: Path) -> None:
+    with store.atomic(path) as temporary:
+        pd.DataFrame(history).to_csv(temporary, index=False)
 
 
 def fit(
     network: str,
-    training: Objects,
-    validation: Estimates,
+    training: Source,
+    validation: Source,
     settings: Settings,
     *,
     folder: str | Path,
@@ -267,7 +287,9 @@ def fit(
     oversampling: int = 2,
     options: Mapping[str, Any] | None = None,
     device: str = "cpu",
+    memory: float = 2.0,
     origin: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[Mapping[str, float]], None] = lambda row: None,
 ) -> Retriever:
     """Train one network and write its final and its best-validated weights.
 
@@ -275,13 +297,13 @@ def fit(
     ----------
     network : str
         A key of `networks.NETWORKS`.
-    training, validation : torch.Tensor, complex, shape (samples, N, N)
-        Objects; their noise-free patterns are what the network sees.
+    training, validation : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+        Objects, in memory or lazily in an open store; their noise-free patterns are what the network sees.
     settings : Settings
     folder : str or Path
         Gets ``final.safetensors``, ``best.safetensors`` and ``history.csv`` (a row an epoch: loss, validation
-        SA-MSE, learning rate, seconds), each atomically. A checkpoint lies there while the training runs, and
-        a new call of the same training goes on from it.
+        SA-MSE, learning rate, seconds, samples trained a second), each atomically. While the training runs, a
+        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``.
     seed : int
         Of the weights, the order of samples and the dropout.
     oversampling : int
@@ -289,8 +311,12 @@ def fit(
         Of the network.
     device : str
         ``cpu``, ``cuda`` or ``cuda-if-available``.
+    memory : float
+        Most GiB that the training set may take with its patterns; a larger one is streamed, with the same losses.
     origin : mapping, optional
         Written into the models' description.
+    on_epoch : callable
+        Gets each row of the history as it comes.
 
     Returns
     -------
@@ -299,29 +325,48 @@ def fit(
 
     Raises
     ------
+    ValueError
+        If a set is not finite or of another shape.
     TrainingError
-        If the loss is not finite: nothing is left behind as if done.
+        If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
     """
-    place, size, options = choose_device(device), training.shape[-1], dict(options or {})
+    keep_freed_memory()
+    place, options, folder = choose_device(device), dict(options or {}), Path(folder)
+    compress = COMPRESSIONS[settings.inputs.removesuffix("-standardised")]
+    found = survey(training, "training objects", oversampling, compress)
+    unseen = survey(validation, "validation objects", oversampling, compress)
+    size = training.shape[-1]
+    if validation.shape[-1] != size:
+        raise ValueError(f"expected validation objects of {size}², got {validation.shape[-1]}²; make both sets again")
     description = {
         "network": network,
         "image_size": size,
         "oversampling": oversampling,
         "options": options,
+        "inputs": settings.inputs,
         "training": asdict(settings),
         "seed": seed,
         "samples": len(training),
-        "data": data_hash(training, validation),
+        "data": found.digest + unseen.digest,
         "code": _code_hash(),
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     torch.manual_seed(seed)
-    model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling)
-    model.standardise_by(measure(training, oversampling))
-    trainer = _Trainer(model.to(place, memory_format=torch.channels_last), settings, len(training), fingerprint)
-    checkpoint = Path(folder) / "checkpoint.pt"
-    trainer.resume(checkpoint)
-    _train(trainer, training, validation, oversampling, seed, checkpoint)
-    _write(trainer, Path(folder), {**(origin or {}), **description})
-    checkpoint.unlink(missing_ok=True)
+    model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling, settings.inputs)
+    if settings.inputs.endswith("-standardised"):
+        model.standardise(found.mean, found.deviation)
+    layout = getattr(model.backbone, "memory_format", torch.contiguous_format)
+    trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
+    trainer.resume(folder)
+    dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
+    try:
+        batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
+        _train(trainer, batches, read(validation), seed, folder, on_epoch)
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
+            f"set training: batch_size: {max(1, settings.batch_size // 2)}"
+        ) from None
+    _write(trainer, folder, {**(origin or {}), **description})
+    trainer.forget(folder)
     return model

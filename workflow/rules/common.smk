@@ -5,7 +5,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 import farfield
-from farfield.config import ConfigError, check
+from farfield.config import ConfigError, check, varied
 from farfield.networks import NETWORKS
 from farfield.problems import ComplexGaussian
 from farfield.symmetry import LEVELS
@@ -53,6 +53,7 @@ wildcard_constraints:
     seed=r"\d+",
     split="train|test|noisy",
     recipe="|".join(config["baselines"]) or "none",
+    variant="|".join(config["sweep"]["variants"]),
     number=r"\d",
 
 
@@ -176,7 +177,7 @@ def reconstructions_of_test():
 
 
 def tables(*suffixes):
-    names = [*(f"table{number}" for number in TABLES), "noise", "gaussian"]
+    names = [*(f"table{number}" for number in TABLES), "noise", "gaussian", "paired"]
     return expand(study_path("tables/{name}.{suffix}"), name=names, suffix=suffixes)
 
 
@@ -217,6 +218,50 @@ def partly_broken_cells():
 def network_options(wildcards):
     """Options of a network, from the config."""
     return config["network_options"].get(wildcards.network, {})
+
+
+def variant_settings(wildcards):
+    """Training settings of a variant of the sweep."""
+    return varied(config, wildcards.variant)["training"]
+
+
+def variant_options(wildcards):
+    """Options of a network in a variant of the sweep."""
+    return varied(config, wildcards.variant)["network_options"].get(wildcards.network, {})
+
+
+def histories_of_sweep():
+    """Histories of every variant of the sweep, trained after breaking."""
+    return expand(
+        study_path("sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}/history.csv"),
+        variant=config["sweep"]["variants"],
+        network=config["networks"],
+        symmetry="after",
+        samples=config["sweep"]["samples"],
+        seed=config["sweep"]["seeds"],
+    )
+
+
+def scores_of_symmetry(symmetry):
+    """Score stores on the test set of every network and size, trained before or after breaking."""
+    return expand(
+        study_path("scores/{network}/{symmetry}/n{samples}/test.zarr"),
+        network=config["networks"],
+        symmetry=symmetry,
+        samples=sorted(config["samples"]),
+    )
+
+
+def largest_models(wildcards):
+    """Weights of every seed of a network, trained after breaking on the largest set."""
+    cell = study_path("models/{network}/after/n{samples}/seed{seed}/{weights}.safetensors")
+    weights = {"seed": config["seeds"], "weights": ["final", "best"]}
+    return expand(cell, network=wildcards.network, samples=max(config["samples"]), **weights)
+
+
+def released():
+    """The best model of each network, with its card."""
+    return expand(study_path("released/{network}.{suffix}"), network=config["networks"], suffix=["safetensors", "md"])
 
 
 def recipe_settings(wildcards):

@@ -63,9 +63,10 @@ rule add_noise:
         "../scripts/add_noise.py"
 
 
+# Also refuses sets that have symmetric copies in common, so trainings wait for it.
 rule conditioning:
     input:
-        modules("symmetry"),
+        modules("datasets", "symmetry"),
         sets=[study_path(f"data/{name}.zarr") for name in ("train", "validation", "test")],
     output:
         study_path("data/conditioning.csv"),

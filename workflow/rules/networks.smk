@@ -1,9 +1,18 @@
 rule train:
     input:
         modules(
-            "training", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser", "networks/retriever"
+            "training",
+            "batches",
+            "diffraction",
+            "metrics",
+            "matching",
+            "fourier",
+            "passes",
+            "optimiser",
+            "networks/retriever",
         ),
         network_file,
+        ancient(study_path("data/conditioning.csv")),  # sets that share no object
         train=training_set,
         validation=study_path("data/validation.zarr"),
     output:
@@ -26,6 +35,48 @@ rule train:
         options=network_options,
     script:
         "../scripts/train.py"
+
+
+use rule train as train_variant with:
+    output:
+        final=study_path("sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}/final.safetensors"),
+        best=study_path("sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}/best.safetensors"),
+        history=study_path("sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}/history.csv"),
+    log:
+        study_path("logs/sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}.log"),
+    benchmark:
+        study_path("benchmarks/sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}.tsv")
+    params:
+        sections=sections("train", "validation"),
+        settings=variant_settings,
+        options=variant_options,
+
+
+rule table_sweep:
+    input:
+        modules("sweep", "rendering"),
+        histories=histories_of_sweep(),
+        validation=study_path("data/validation.zarr"),
+    output:
+        csv=study_path("tables/sweep.csv"),
+        md=study_path("tables/sweep.md"),
+        tex=study_path("tables/sweep.tex"),
+    log:
+        study_path("logs/table/sweep.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        section=section("validation"),
+        variants=config["sweep"]["variants"],
+    script:
+        "../scripts/table_sweep.py"
+
+
+# Not part of `all`: it chooses settings, by the validation set, where `all` uses them.
+rule sweep:
+    input:
+        rules.table_sweep.output,
 
 
 # Applies and scores in one job: both are short beside a job's start.
@@ -67,3 +118,20 @@ rule evaluate_network:
         seeds=config["seeds"],
     script:
         "../scripts/evaluate_network.py"
+
+
+rule release:
+    input:
+        modules("release"),
+        models=largest_models,
+        scores=study_path(f"scores/{{network}}/after/n{max(config['samples'])}/test.zarr"),
+    output:
+        model=study_path("released/{network}.safetensors"),
+        card=study_path("released/{network}.md"),
+    log:
+        study_path("logs/release/{network}.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/release.py"

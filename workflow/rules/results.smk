@@ -46,6 +46,29 @@ rule table_noise:
         "../scripts/table_noise.py"
 
 
+rule table_paired:
+    input:
+        modules("pairing", "rendering"),
+        before=scores_of_symmetry("before"),
+        after=scores_of_symmetry("after"),
+    output:
+        csv=report(
+            study_path("tables/paired.csv"),
+            caption="../report/paired.rst",
+            category="Tables",
+            labels={"table": "after against before, paired", "format": "csv"},
+        ),
+        md=study_path("tables/paired.md"),
+        tex=study_path("tables/paired.tex"),
+    log:
+        study_path("logs/table/paired.log"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    script:
+        "../scripts/table_paired.py"
+
+
 rule figure_symmetries:
     input:
         modules("figures", "symmetry", "matching", "fourier", "passes"),

@@ -2,24 +2,26 @@ from pathlib import Path
 
 import torch
 
-from farfield import jobs, store, training
+from farfield import datasets, jobs, store, training, watching
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     sections, cell = snakemake.params.sections, snakemake.wildcards
-    objects, validation = (
-        torch.from_numpy(store.open_dataset(snakemake.input[name], sections[name]).object[:count].values)
-        for name, count in (("train", int(cell.samples)), ("validation", None))
+    folder = Path(snakemake.output.final).parent
+    training_set, validation = (
+        store.open_dataset(snakemake.input[name], sections[name]) for name in ("train", "validation")
     )
     training.fit(
         cell.network,
-        objects,
-        validation,
+        datasets.first(training_set, int(cell.samples)),
+        validation.object,
         training.Settings(**snakemake.params.settings),
-        folder=Path(snakemake.output.final).parent,
+        folder=folder,
         seed=int(cell.seed),
         oversampling=sections["train"]["oversampling"],
         options=snakemake.params.options,
         device=snakemake.config["device"],
+        memory=snakemake.config["memory"],
         origin={"symmetry": cell.symmetry, "git_commit": store.git_commit()},
+        on_epoch=watching.tensorboard(folder) if snakemake.config["tensorboard"] else lambda row: None,
     )

@@ -2,6 +2,7 @@
 
 A backbone is a `torch.nn.Module` made by ``factory(image_size, oversampling, **options)``. It maps amplitudes
 of shape (batch, M, M), M = oversampling · image_size, to real and imaginary parts of shape (batch, 2, N, N).
+An attribute ``memory_format`` tells how torch should lay out its weights to train fast; without one, as usual.
 To add one, write its file beside these and give it a line in `NETWORKS`.
 """
 
@@ -11,9 +12,12 @@ from typing import Any
 
 from torch import nn
 
+from farfield.networks.retriever import load
 from farfield.networks.sisprnet import SiSPRNet
 from farfield.networks.unet import EncoderDecoder, UNet
 from farfield.shapes import check_whole
+
+__all__ = ["NETWORKS", "create", "load", "options"]
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet": EncoderDecoder,

@@ -1,7 +1,7 @@
 """A backbone with its input scaling: intensities in, complex objects out, saved as one file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import nn
 
 from farfield.shapes import Intensity, Objects
 
-
-def amplitude(intensity: torch.Tensor) -> torch.Tensor:
-    """Compress intensities to log(1 + |F|), whose few bright pixels no longer drown the others."""
-    return torch.log1p(intensity.sqrt())
+COMPRESSIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "log": lambda intensity: torch.log1p(intensity.sqrt()),
+    "amplitude": torch.sqrt,
+}
+"""What intensities enter as: log(1 + |F|), whose few bright pixels no longer drown the others, or |F|."""
 
 
 class Retriever(nn.Module):
@@ -27,6 +28,13 @@ class Retriever(nn.Module):
         Maps scaled amplitudes (batch, M, M) to real and imaginary parts (batch, 2, N, N).
     side : int
         Side M of the patterns, in pixels.
+    inputs : str
+        A key of `COMPRESSIONS`, with ``-standardised`` behind it if a mean and a deviation will be given.
+
+    Attributes
+    ----------
+    description : dict
+        Where the weights come from, once `load` has read them.
 
     Notes
     -----
@@ -37,23 +45,22 @@ class Retriever(nn.Module):
     mean: torch.Tensor
     deviation: torch.Tensor
 
-    def __init__(self, backbone: nn.Module, side: int):
+    def __init__(self, backbone: nn.Module, side: int, inputs: str = "log-standardised"):
         super().__init__()
         self.backbone = backbone
+        self.compress = COMPRESSIONS[inputs.removesuffix("-standardised")]
+        self.description: dict[str, Any] = {}
         self.register_buffer("mean", torch.zeros(side, side))
         self.register_buffer("deviation", torch.ones(side, side))
 
-    def standardise_by(self, intensity: Intensity) -> None:
-        """Take mean and deviation of the inputs from a training set (samples, M, M)."""
-        inputs = amplitude(intensity)
-        self.mean.copy_(inputs.mean(0))
-        # A pixel that never varies tells nothing: it enters as zero, not as noise blown up.
-        deviation = inputs.std(0, correction=0)
-        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.inf))
+    def standardise(self, mean: torch.Tensor, deviation: torch.Tensor) -> None:
+        """Take mean and deviation (M, M) of a training set's compressed patterns."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation)
 
     def scale(self, intensity: Intensity) -> Intensity:
         """Scaled inputs of the backbone, (batch, M, M)."""
-        return (amplitude(intensity) - self.mean) / self.deviation
+        return (self.compress(intensity) - self.mean) / self.deviation
 
     def forward(self, intensity: Intensity) -> Objects:
         """Turn intensities (batch, M, M) into objects (batch, N, N)."""
@@ -71,7 +78,7 @@ def save(state: Mapping[str, torch.Tensor], path: Path, description: Mapping[str
     path : Path
         A ``.safetensors`` file; write it under a temporary name if it must be whole.
     description : mapping
-        ``network``, ``image_size``, ``oversampling``, ``options``, and whatever else tells its origin.
+        ``network``, ``image_size``, ``oversampling``, ``options``, ``inputs``, and whatever else tells its origin.
     """
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(tensors, path, metadata={"farfield": json.dumps(description, sort_keys=True)})
@@ -109,7 +116,8 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
         raise ValueError(f"{path}: expected a model that farfield saved, got one without its description")
     size, oversampling = description["image_size"], description["oversampling"]
     backbone = create(description["network"], size, oversampling, **description["options"])
-    retriever = Retriever(backbone, size * oversampling)
+    retriever = Retriever(backbone, size * oversampling, description["inputs"])
+    retriever.description = description
     try:
         retriever.load_state_dict(tensors)
     except RuntimeError as error:

@@ -6,8 +6,32 @@ from jaxtyping import Float
 from torch import nn
 
 
+class _ScaleNegative(torch.autograd.Function):
+    """PReLU's arithmetic by passes that are vectorised on CPUs, where its own backward pass is not."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        ctx.slope = slope.item()
+        ctx.save_for_backward(x)
+        return F.leaky_relu(x, ctx.slope)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        (x,) = ctx.saved_tensors
+        along_slope = (x.clamp_max(0) * gradient).sum(dtype=torch.float32)
+        return torch.ops.aten.leaky_relu_backward(gradient, x, ctx.slope, False), along_slope[None]
+
+
+class PReLU(nn.PReLU):
+    """torch's PReLU with one slope, faster to train on CPUs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scale what is negative."""
+        return _ScaleNegative.apply(x, self.weight) if x.is_cpu else super().forward(x)
+
+
 def _conv_norm(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.InstanceNorm2d(outputs), nn.PReLU())
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.InstanceNorm2d(outputs), PReLU())
 
 
 class NonLocal(nn.Module):
@@ -38,7 +62,7 @@ class UpReconstruction(nn.Module):
             _conv_norm(inputs, outputs), NonLocal(outputs), _conv_norm(outputs, outputs), NonLocal(outputs)
         )
         self.skip = _conv_norm(inputs, outputs)
-        self.activation = nn.PReLU()
+        self.activation = PReLU()
 
     def forward(self, x: Float[torch.Tensor, "batch c h w"]) -> Float[torch.Tensor, "batch k h w"]:
         """Sum both paths."""
@@ -63,6 +87,8 @@ class SiSPRNet(nn.Module):
         Channels of the first convolution, which the others are multiples of; published 32.
     """
 
+    memory_format = torch.contiguous_format  # as instance normalisation wants it
+
     def __init__(self, image_size: int, oversampling: int = 2, hidden: int = 1024, width: int = 32):
         super().__init__()
         pattern = oversampling * image_size
@@ -76,21 +102,19 @@ class SiSPRNet(nn.Module):
         self.mlp = nn.Sequential(
             nn.Flatten(),
             nn.Linear(pattern**2, hidden),
-            nn.PReLU(),
+            PReLU(),
             nn.Dropout(0.2),
             nn.Linear(hidden, hidden),
-            nn.PReLU(),
+            PReLU(),
             nn.Linear(hidden, self.side**2),
-            nn.PReLU(),
+            PReLU(),
         )
         blocks = [(width, 4 * width), (width, 2 * width)][2 - stages :]
         trunk = [_conv_norm(1, width)]
         for inputs, outputs in blocks:
             trunk += [UpReconstruction(inputs, outputs), nn.PixelShuffle(2)]
         last = blocks[-1][1] // 4 if blocks else width
-        self.trunk = nn.Sequential(
-            *trunk, nn.Conv2d(last, 2, 3, padding=1), nn.PReLU(), nn.Conv2d(2, 2, 3, padding=1)
-        )
+        self.trunk = nn.Sequential(*trunk, nn.Conv2d(last, 2, 3, padding=1), PReLU(), nn.Conv2d(2, 2, 3, padding=1))
         self.apply(_initialise)
 
     def forward(self, amplitude: Float[torch.Tensor, "batch m m"]) -> Float[torch.Tensor, "batch 2 n n"]:

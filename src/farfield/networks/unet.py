@@ -54,6 +54,8 @@ class EncoderDecoder(nn.Module):
     Cherukara, Nashed, Harder, Sci. Rep. 8, 16520 (2018).
     """
 
+    memory_format = torch.channels_last  # as convolutions like it best
+
     def __init__(
         self,
         image_size: int,
@@ -88,6 +90,8 @@ class UNet(nn.Module):
     width : int
         Channels of the first level.
     """
+
+    memory_format = torch.channels_last
 
     def __init__(self, image_size: int, oversampling: int = 2, width: int = 32):
         super().__init__()

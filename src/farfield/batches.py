@@ -1,0 +1,189 @@
+"""Batches of a training set: from memory where it fits, else streamed from its store, in the same order.
+
+An epoch goes through groups of blocks. Blocks are what a store reads at once; which of them make a group is drawn
+anew for every epoch, and so is the order of samples within a group. A set in memory is gone through in the very same
+order, so where it lies changes no loss.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+import xarray as xr
+
+from farfield.diffraction import measure
+from farfield.shapes import Intensity, Objects
+from farfield.store import SAMPLES_PER_CHUNK
+
+GROUP = 4096
+"""Samples that are shuffled together: a whole set of the published study, but for its largest."""
+
+DEVIATES = 1e-6
+"""Deviation of an input under which it counts as constant."""
+
+Source = Objects | xr.DataArray
+"""Objects (samples, N, N) in memory, or the lazy array of an open store."""
+
+
+class Survey(NamedTuple):
+    """What one pass over a set tells.
+
+    Attributes
+    ----------
+    digest : str
+        Of every number in it.
+    mean, deviation : torch.Tensor, float32, shape (M, M)
+        Of the compressed patterns; infinite where they never vary, so that such an input enters as zero.
+    """
+
+    digest: str
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+
+def read(objects: Source, begin: int = 0, end: int | None = None) -> Objects:
+    """Read some samples into memory."""
+    part = objects[begin:end]
+    return part if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
+
+
+def _blocks(objects: Source) -> Iterator[Objects]:
+    for begin in range(0, len(objects), SAMPLES_PER_CHUNK):
+        yield read(objects, begin, begin + SAMPLES_PER_CHUNK)
+
+
+def _check(objects: Source, name: str) -> None:
+    if objects.ndim != 3 or objects.shape[1] != objects.shape[2] or not len(objects):
+        raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
+
+
+def survey(objects: Source, name: str, oversampling: int, compress: Callable[[Intensity], Intensity]) -> Survey:
+    """Go through a set once, block by block: refuse what is not finite, and learn what its patterns are like.
+
+    Parameters
+    ----------
+    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+    name : str
+        What to call it in an error.
+    oversampling : int
+    compress : callable
+        Of intensities.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite, or the shape is another.
+    """
+    _check(objects, name)
+    digest = hashlib.sha256(str(tuple(objects.shape)).encode())
+    total = squares = torch.zeros((), dtype=torch.float64)
+    for index, block in enumerate(_blocks(objects)):
+        if not bool(torch.isfinite(block.sum())):
+            begin = index * SAMPLES_PER_CHUNK
+            raise ValueError(
+                f"expected finite {name}, got NaN or infinity in samples {begin} to {begin + len(block) - 1}; "
+                "make the set again"
+            )
+        digest.update(block.contiguous().numpy().tobytes())
+        inputs = compress(measure(block, oversampling)).double()
+        total, squares = total + inputs.sum(0), squares + inputs.square().sum(0)
+    mean = total / len(objects)
+    deviation = (squares / len(objects) - mean.square()).clamp_min(0).sqrt()
+    deviation[deviation < DEVIATES] = torch.inf
+    return Survey(digest.hexdigest()[:16], mean.float(), deviation.float())
+
+
+def shuffled_groups(count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Indices of all samples in a random order, in groups of whole blocks.
+
+    Parameters
+    ----------
+    count : int
+        Samples in the set.
+    generator : torch.Generator
+
+    Yields
+    ------
+    torch.Tensor, int64
+        At most `GROUP` indices.
+    """
+    blocks = torch.randperm(-(-count // SAMPLES_PER_CHUNK), generator=generator)
+    for some in blocks.split(GROUP // SAMPLES_PER_CHUNK):
+        samples = (some[:, None] * SAMPLES_PER_CHUNK + torch.arange(SAMPLES_PER_CHUNK)).flatten()
+        samples = samples[samples < count]
+        yield samples[torch.randperm(len(samples), generator=generator)]
+
+
+class Batches:
+    """A training set as a network sees it, pair by pair.
+
+    Parameters
+    ----------
+    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+        A tensor, or a store's array, which is read whole if it fits and group by group otherwise.
+    oversampling : int
+    scale : callable
+        From intensities to inputs.
+    device : torch.device
+        Where batches are wanted.
+    dtype : torch.dtype
+        Of the inputs.
+    memory : float
+        Most GiB that the set may take; a larger one is streamed.
+    """
+
+    def __init__(
+        self,
+        objects: Source,
+        oversampling: int,
+        scale: Callable[[Intensity], Intensity],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        memory: float,
+    ):
+        self.objects, self.oversampling, self.scale = objects, oversampling, scale
+        self.device, self.dtype = device, dtype
+        pixels = objects.shape[-1] ** 2
+        self.bytes = len(objects) * pixels * (8 + dtype.itemsize * oversampling**2)
+        self.resident = self._load(list(_blocks(objects))) if self.bytes <= memory * 2**30 else None
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def _load(self, blocks: list[Objects]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (samples, M, M) and targets (samples, 2, N, N) of some blocks."""
+        inputs, targets = [], []
+        for block in blocks:
+            there = block.to(self.device)
+            inputs.append(self.scale(measure(there, self.oversampling)).to(self.dtype))
+            targets.append(torch.stack([there.real, there.imag], dim=1))
+        return torch.cat(inputs), torch.cat(targets)
+
+    def epoch(self, batch_size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every pair once, in an order that depends on the seed alone.
+
+        Parameters
+        ----------
+        batch_size : int
+        seed : int
+
+        Yields
+        ------
+        tuple of torch.Tensor
+            Inputs (batch, M, M) and targets (batch, 2, N, N).
+        """
+        for samples in shuffled_groups(len(self), torch.Generator().manual_seed(seed)):
+            if self.resident:
+                inputs, targets, order = *self.resident, samples
+            else:
+                begins, where = (samples - samples % SAMPLES_PER_CHUNK).unique(return_inverse=True)
+                inputs, targets = self._load([read(self.objects, b, b + SAMPLES_PER_CHUNK) for b in begins.tolist()])
+                order = where * SAMPLES_PER_CHUNK + samples % SAMPLES_PER_CHUNK
+            for batch in order.to(self.device).split(batch_size):
+                yield inputs[batch], targets[batch]

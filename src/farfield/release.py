@@ -1,0 +1,107 @@
+"""Models that travel: the best of a study as single files, each with a card that says what it is."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from farfield import networks, store
+
+_CARD = """# {network}, n = {samples}, {symmetry} symmetry breaking
+
+Turns a far-field pattern |F|² of {side}² pixels (DC at `[{half}, {half}]`) into a complex object of {size}² pixels.
+
+| | |
+| --- | --- |
+| network | `{network}` {options}, {parameters} parameters |
+| trained on | {samples} simulated Bragg CDI crystals, {symmetry} symmetry breaking; data {data} |
+| inputs | {inputs}; mean and deviation are in the file |
+| weights | the {checkpoint} ones, epoch {epoch}, seed {seed} |
+| training | {training} |
+| validation SA-MSE | {validation:.4f} per complex pixel |
+| test SA-MSE | {mean:.4f} of predicting zero on average, {median:.4f} in the median, {tests} crystals |
+| code | farfield {version}, commit {commit}, code {code} |
+
+Use it:
+
+    python -m farfield apply {file} patterns.npy objects.npy
+
+or `farfield.networks.load("{file}")`, a `torch.nn.Module` from intensities (samples, {side}, {side}) to objects.
+
+**Limits.** It knows crystals like those that it was trained on: magnitude 1 inside, 0 outside, patterns without
+noise and on that scale (scale photon counts first). Position, flip and global phase are its own choice: hold its
+objects against a truth by `farfield.metrics.symmetry_adjusted_mse`. Where there is time, an iterative method solves
+noise-free patterns better (see the study's tables); a network's output is a start for one.
+"""
+
+
+def choose(models: Iterable[str | Path]) -> Path:
+    """Of some trained models, the one with the lowest validation SA-MSE.
+
+    Parameters
+    ----------
+    models : iterable of str or Path
+
+    Returns
+    -------
+    Path
+    """
+    return min(map(Path, models), key=lambda path: networks.load(path).description["validation_sa_mse"])
+
+
+def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
+    """Write down what a model is, for those who get nothing but the file.
+
+    Parameters
+    ----------
+    model : str or Path
+    scores : xarray.Dataset
+        Of its cell on the test set (`scores.score`).
+    file : str
+        The name it will have.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    retriever = networks.load(model)
+    about: Mapping[str, Any] = retriever.description
+    mine = scores.sel(seed=about["seed"], checkpoint=about["checkpoint"])
+    relative = (mine.sa_mse / mine.energy).values
+    side = about["image_size"] * about["oversampling"]
+    return _CARD.format(
+        **{key: about[key] for key in ("network", "samples", "symmetry", "data", "inputs", "checkpoint")},
+        **{key: about[key] for key in ("epoch", "seed", "code")},
+        **{"side": side, "half": side // 2, "size": about["image_size"], "file": file},
+        options=", ".join(f"{name} {value}" for name, value in about["options"].items()),
+        parameters=f"{sum(p.numel() for p in retriever.parameters()):,}".replace(",", " "),
+        training=", ".join(f"{name} {value}" for name, value in about["training"].items() if name != "inputs"),
+        validation=about["validation_sa_mse"],
+        mean=np.mean(relative),
+        median=np.median(relative),
+        tests=len(relative),
+        version=scores.attrs["farfield_version"],
+        commit=about["git_commit"],
+    )
+
+
+def release(models: Iterable[str | Path], scores: str | Path, model_file: str | Path, card_file: str | Path) -> None:
+    """Copy the best validated of some models to where it is found, with its card.
+
+    Parameters
+    ----------
+    models : iterable of str or Path
+        Weights of one cell, all seeds.
+    scores : str or Path
+        Score store of that cell on the test set. It is only reported: the choice is by validation.
+    model_file, card_file : str or Path
+        Files to make.
+    """
+    chosen = choose(models)
+    with store.atomic(model_file) as temporary:
+        temporary.write_bytes(chosen.read_bytes())
+    with store.atomic(card_file) as temporary:
+        temporary.write_text(card(chosen, store.open_dataset(scores), Path(model_file).name), encoding="utf-8")

@@ -1,0 +1,4 @@
+from farfield import jobs, release
+
+with jobs.job(snakemake.log[0]):
+    release.release(snakemake.input.models, snakemake.input.scores, snakemake.output.model, snakemake.output.card)
