@@ -28,9 +28,10 @@ report: results ## results/{study}/report.zip, for a browser
 test: setup ## pytest
 	$(BIN)/python -m pytest
 
-bench: setup ## speed and quality of the iterative methods beside the field's, into results/benchmarks
+bench: setup ## speed and quality of iterative methods and of training beside others, into results/benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/iterative.py results/benchmarks
+	$(BIN)/python benchmarks/training.py results/benchmarks
 
 lint: setup ## ruff, snakefmt and snakemake's own linter
 	$(BIN)/ruff check .

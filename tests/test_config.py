@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 
-from farfield.config import ConfigError, check, complete
+from farfield.config import ConfigError, check, complete, varied
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -109,6 +109,19 @@ def test_a_small_config_takes_the_defaults():
         ({"gaussian": {"problem": "blind"}}, "gaussian: unknown key 'problem'"),
         ({"partial_breaking": {"samples": 3000}}, "partial_breaking: samples: expected at most the 2000 simulated"),
         ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
+        ({"memory": 0}, "memory: expected a number above 0, got 0"),
+        ({"training": {"inputs": "raw"}}, "training: inputs: expected one of log-standardised, log, amplitude"),
+        ({"sweep": {"samples": 3000}}, "sweep: samples: expected at most the 2000 simulated"),
+        ({"sweep": {"variants": {}}}, "sweep: variants: "),
+        (
+            {"sweep": {"variants": {"a": {"training": {"epochs": 0}}}}},
+            "sweep: variants: a: training: epochs: expected",
+        ),
+        (
+            {"sweep": {"variants": {"a": {"network_options": {"unet": {"width": 0}}}}}},
+            "sweep: variants: a: networks: unet cannot be made with these options",
+        ),
+        ({"sweep": {"variants": {"a": {"crystals": {}}}}}, "unknown key 'crystals'"),
     ],
 )
 def test_mistakes_are_named_with_value_and_repair(change, message):
@@ -132,3 +145,14 @@ def test_a_study_without_a_name_is_refused():
 def test_several_mistakes_are_told_at_once():
     with pytest.raises(ConfigError, match=r"(?s)image_size.*\n.*seeds|seeds.*\n.*image_size"):
         check({"study": "a", "image_size": 0, "seeds": []}, SCHEMA)
+
+
+def test_a_variant_changes_what_it_names():
+    variants = {
+        "fast": {"training": {"learning_rate": 0.1}},
+        "wide": {"network_options": {"unet": {"width": 64}}},
+    }
+    config = check({"study": "a", "sweep": {"variants": variants}}, SCHEMA)
+    assert varied(config, "fast") == {**config, "training": {**config["training"], "learning_rate": 0.1}}
+    options = {**config["network_options"], "unet": {"width": 64}}
+    assert varied(config, "wide") == {**config, "network_options": options}

@@ -4,10 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from farfield import networks
+from farfield import batches, networks
 from farfield.diffraction import measure
 from farfield.networks import retriever
 from farfield.networks.retriever import Retriever
+from farfield.networks.sisprnet import PReLU
 from farfield.networks.unet import EncoderDecoder
 
 
@@ -53,22 +54,25 @@ def test_skip_connections_are_what_tells_the_two_unets_apart():
 def test_inputs_are_standardised_per_pixel(objects):
     intensity = measure(objects)
     model = Retriever(networks.create("unet", 32, width=8), 64)
-    model.standardise_by(intensity)
+    found = batches.survey(objects, "objects", 2, retriever.COMPRESSIONS["log"])
+    model.standardise(found.mean, found.deviation)
     scaled = model.scale(intensity)
     assert torch.allclose(scaled.mean(0), torch.zeros(64, 64), atol=1e-4)
     assert torch.allclose(scaled.std(0, correction=0), torch.ones(64, 64), atol=1e-3)
-    constant = torch.ones(5, 64, 64)
-    model.standardise_by(constant)
-    assert not model.scale(constant + 1).any()
+    alike = batches.survey(objects[:1].expand(5, -1, -1), "objects", 2, retriever.COMPRESSIONS["log"])
+    model.standardise(alike.mean, alike.deviation)
+    assert not model.scale(intensity).any()
 
 
 def test_a_saved_network_comes_back_as_it_was(tmp_path, objects):
     model = Retriever(networks.create("sisprnet", 32, width=8, hidden=32), 64).eval()
-    model.standardise_by(measure(objects))
+    model.standardise(torch.rand(64, 64), 1 + torch.rand(64, 64))
     description = {"network": "sisprnet", "image_size": 32, "oversampling": 2, "options": {"width": 8, "hidden": 32}}
+    description["inputs"] = "log-standardised"
     retriever.save(model.state_dict(), tmp_path / "m.safetensors", description)
-    loaded = retriever.load(tmp_path / "m.safetensors")
+    loaded = networks.load(tmp_path / "m.safetensors")
     pattern = measure(objects[:4])
+    assert loaded.description == description
     assert torch.equal(loaded(pattern), model(pattern))
 
 
@@ -98,7 +102,7 @@ def test_files_that_are_no_models_are_refused(tmp_path):
     save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="one without its description"):
         retriever.load(tmp_path / "other.safetensors")
-    description = {"network": "unet", "image_size": 32, "oversampling": 2, "options": {}}
+    description = {"network": "unet", "image_size": 32, "oversampling": 2, "options": {}, "inputs": "log"}
     save_file({"a": torch.zeros(3)}, tmp_path / "wrong.safetensors", metadata={"farfield": json.dumps(description)})
     with pytest.raises(ValueError, match="expected weights of unet"):
         retriever.load(tmp_path / "wrong.safetensors")
@@ -107,3 +111,19 @@ def test_files_that_are_no_models_are_refused(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "cut.safetensors").read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"expected a whole .safetensors model"):
         retriever.load(tmp_path / "cut.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_faster_prelu_is_torchs(dtype):
+    x = torch.randn(3, 5, 8, 8).to(dtype).requires_grad_()
+    ours, theirs = PReLU(), torch.nn.PReLU()
+    for module in (ours, theirs):
+        x.grad = None
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            (module(x).float().square().sum()).backward()
+        module.gradient = x.grad
+    assert torch.equal(ours(x), theirs.to(dtype)(x))
+    assert torch.allclose(ours.gradient, theirs.gradient)
+    assert torch.allclose(
+        ours.weight.grad, theirs.weight.grad.float(), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5
+    )

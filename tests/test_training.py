@@ -1,4 +1,5 @@
 import logging
+import random
 import subprocess
 import sys
 import time
@@ -8,9 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from farfield import crystals, metrics, training
+from farfield import crystals, metrics, networks, training
 from farfield.diffraction import measure
-from farfield.networks import retriever
 from farfield.symmetry import break_symmetries
 
 SETTINGS = training.Settings(
@@ -39,6 +39,9 @@ def weights(folder: Path) -> bytes:
     return b"".join((folder / name).read_bytes() for name in ("final.safetensors", "best.safetensors"))
 
 
+TIMES = ["seconds", "samples_per_second"]
+
+
 class Killed(Exception):
     pass
 
@@ -61,32 +64,41 @@ def test_resumed_training_equals_an_undisturbed_one(sets, tmp_path, monkeypatch)
     monkeypatch.setattr(training._Trainer, "save", save)
     fit(sets, tmp_path / "killed")
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
-    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("killed", "whole")]
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns=TIMES) for name in ("killed", "whole")]
     pd.testing.assert_frame_equal(*histories)
     assert not (tmp_path / "killed/checkpoint.pt").exists()
 
 
-def test_kill_nine_and_rerun(sets, tmp_path):
-    """A process killed at some instant, then the same call again: the weights of an undisturbed run."""
-    fit(sets, tmp_path / "whole", settings=training.Settings(**{**vars(SETTINGS), "epochs": 60}))
+def test_killed_at_random_moments(sets, tmp_path):
+    """kill -9 again and again, wherever it hits, then the same call: the weights of an undisturbed run."""
+    longer = training.Settings(**{**vars(SETTINGS), "epochs": 60})
+    fit(sets, tmp_path / "whole", settings=longer)
     script = f"""
 import torch
 from farfield import crystals, symmetry, training
 torch.set_num_threads(1)
-training.CHECKPOINT_SECONDS = 0.05
+training.CHECKPOINT_SECONDS = 0.02
 items = crystals.simulate(56, 16, 3)
-settings = training.Settings(**{ ({**vars(SETTINGS), "epochs": 60})!r})
+settings = training.Settings(**{vars(longer)!r})
+print("begins", flush=True)
 training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], settings,
              folder={str(tmp_path / "killed")!r}, seed=5, options={{"width": 8}})
 """
-    process = subprocess.Popen([sys.executable, "-c", script])
-    while not (tmp_path / "killed/checkpoint.pt").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "killed/final.safetensors").exists()
-    subprocess.run([sys.executable, "-c", script], check=True)
+    moments = random.Random(8)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(moments.uniform(0.2, 1.5))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
+        "best.safetensors",
+        "final.safetensors",
+        "history.csv",
+    ]
 
 
 @pytest.mark.parametrize("change", ["config", "data", "code", "truncated", "another file"])
@@ -138,12 +150,57 @@ def test_best_model_is_the_best_validated(sets, tmp_path):
     history = pd.read_csv(tmp_path / "history.csv")
     scores = {}
     for name in ("final", "best"):
-        model = retriever.load(tmp_path / f"{name}.safetensors")
+        model = networks.load(tmp_path / f"{name}.safetensors")
         estimate = training.predict(model, measure(sets[1]))
         scores[name] = float(metrics.symmetry_adjusted_mse(sets[1], estimate).mean())
     assert scores["best"] == pytest.approx(history.validation_sa_mse.min(), rel=1e-5)
     assert scores["final"] == pytest.approx(history.validation_sa_mse.iloc[-1], rel=1e-5)
     assert list(history.epoch) == [1, 2, 3, 4]
+    assert (history.samples_per_second > 0).all()
+
+
+def test_a_model_tells_where_it_comes_from(sets, tmp_path):
+    training.fit("unet", *sets, SETTINGS, folder=tmp_path, seed=3, options={"width": 8}, origin={"git_commit": "abc"})
+    history = pd.read_csv(tmp_path / "history.csv")
+    for name, epoch in (("final", 4), ("best", int(history.validation_sa_mse.argmin()) + 1)):
+        about = networks.load(tmp_path / f"{name}.safetensors").description
+        assert (about["checkpoint"], about["epoch"]) == (name, epoch)
+        assert about["validation_sa_mse"] == pytest.approx(history.validation_sa_mse[epoch - 1])
+        assert about["training"] == vars(SETTINGS)
+        assert (about["seed"], about["samples"], about["git_commit"]) == (3, 40, "abc")
+
+
+def test_who_watches_sees_every_epoch_and_the_history_so_far(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    seen, files = [], []
+
+    def watch(row):
+        seen.append(row["epoch"])
+        files.append(len(pd.read_csv(tmp_path / "progress.csv")) if (tmp_path / "progress.csv").exists() else 0)
+
+    fit(sets, tmp_path, on_epoch=watch)
+    assert seen == [1, 2, 3, 4]
+    assert files == [0, 1, 2, 3]
+    assert not (tmp_path / "progress.csv").exists()
+
+
+@pytest.mark.parametrize("inputs", ["log", "amplitude-standardised"])
+def test_other_inputs_travel_with_the_model(sets, tmp_path, inputs):
+    fit(sets, tmp_path, network="unet", settings=training.Settings(**{**vars(SETTINGS), "inputs": inputs}))
+    model = networks.load(tmp_path / "final.safetensors")
+    scaled = model.scale(measure(sets[0]))
+    assert model.description["inputs"] == inputs
+    assert bool(model.mean.any()) is inputs.endswith("standardised")
+    assert float(scaled.mean().abs()) < 1e-3 if model.mean.any() else float(scaled.mean()) > 0.1
+
+
+def test_a_gpu_without_memory_names_the_batch_size_to_try(sets, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "_one_epoch", full)
+    with pytest.raises(training.TrainingError, match="batches of 8, got none left; set training: batch_size: 4"):
+        fit(sets, tmp_path)
 
 
 def test_training_stops_at_the_floor_of_the_learning_rate(sets, tmp_path):

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 from farfield.diffraction import measure
-from farfield.shapes import Intensity, Objects
+from farfield.shapes import Intensity
 from farfield.store import SAMPLES_PER_CHUNK
 
 GROUP = 4096
@@ -22,7 +22,7 @@ GROUP = 4096
 DEVIATES = 1e-6
 """Deviation of an input under which it counts as constant."""
 
-Source = Objects | xr.DataArray
+Source = torch.Tensor | xr.DataArray
 """Objects (samples, N, N) in memory, or the lazy array of an open store."""
 
 
@@ -41,14 +41,19 @@ class Survey(NamedTuple):
     mean: torch.Tensor
     deviation: torch.Tensor
 
+    def of_all_pixels(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation over every pixel of every pattern, as scalars."""
+        spread = torch.where(self.deviation.isinf(), 0, self.deviation).square() + self.mean.square()
+        return self.mean.mean(), (spread.mean() - self.mean.mean().square()).sqrt()
 
-def read(objects: Source, begin: int = 0, end: int | None = None) -> Objects:
+
+def read(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
     return part if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
 
 
-def _blocks(objects: Source) -> Iterator[Objects]:
+def _blocks(objects: Source) -> Iterator[torch.Tensor]:
     for begin in range(0, len(objects), SAMPLES_PER_CHUNK):
         yield read(objects, begin, begin + SAMPLES_PER_CHUNK)
 
@@ -156,7 +161,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self.objects)
 
-    def _load(self, blocks: list[Objects]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _load(self, blocks: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (samples, M, M) and targets (samples, 2, N, N) of some blocks."""
         inputs, targets = [], []
         for block in blocks:

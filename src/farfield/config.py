@@ -159,8 +159,6 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     fewest, most = config["crystals"]["defects"]
     if fewest > most:
         yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"
-    if config["training"]["learning_rate_floor"] >= config["training"]["learning_rate"]:
-        yield "training: learning_rate_floor: expected less than learning_rate; lower it"
     for name, baseline in config["baselines"].items():
         if name in networks.NETWORKS or name in CONSTANTS:
             yield f"baselines: {name!r} is the name of another method; choose another"
@@ -191,12 +189,15 @@ def varied(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         The config, with other values in ``training`` and ``network_options``.
     """
     variant = config["sweep"]["variants"][name]
-    options = {
-        network: {**config["network_options"].get(network, {}), **variant.get("network_options", {}).get(network, {})}
-        for network in {**config["network_options"], **variant.get("network_options", {})}
-    }
-    training_settings = {**config["training"], **variant.get("training", {})}
-    return {**config, "training": training_settings, "network_options": options}
+    options = {**config["network_options"]}
+    for network, changes in variant.get("network_options", {}).items():
+        options[network] = {**options.get(network, {}), **changes}
+    return {**config, "training": {**config["training"], **variant.get("training", {})}, "network_options": options}
+
+
+def _training_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    if config["training"]["learning_rate_floor"] >= config["training"]["learning_rate"]:
+        yield "training: learning_rate_floor: expected less than learning_rate; lower it"
 
 
 def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -204,8 +205,9 @@ def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
         yield f"sweep: samples: expected at most the {config['crystals']['training']} simulated; lower it"
     for name in config["sweep"]["variants"]:
         other = varied(config, name)
-        for mistake in list(_schema_mistakes(other, schema)) or _network_mistakes(other):
-            yield f"sweep: variants: {name}: {mistake}"
+        mistakes = list(_schema_mistakes(other, schema))
+        mistakes = mistakes or [*_training_mistakes(other), *_network_mistakes(other)]
+        yield from (f"sweep: variants: {name}: {mistake}" for mistake in mistakes)
 
 
 def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
@@ -233,9 +235,11 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
     if not mistakes:  # the other checks rely on types and ranges
         mistakes = [
             *_network_mistakes(filled),
+            *_training_mistakes(filled),
             *_study_mistakes(filled, check_device),
-            *_sweep_mistakes(filled, schema),
         ]
+    if not mistakes:  # a variant of the sweep would repeat what is wrong already
+        mistakes = list(_sweep_mistakes(filled, schema))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return filled

@@ -57,7 +57,7 @@ class Settings:
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it natively.
     inputs : str
         How intensities enter: a key of `retriever.COMPRESSIONS`, with ``-standardised`` behind it to bring every
-        pixel to mean 0 and deviation 1 over the training set.
+        pixel to mean 0 and deviation 1 over the training set, or ``-normalised`` to do so with all pixels alike.
     """
 
     epochs: int
@@ -332,7 +332,8 @@ def fit(
     """
     keep_freed_memory()
     place, options, folder = choose_device(device), dict(options or {}), Path(folder)
-    compress = COMPRESSIONS[settings.inputs.removesuffix("-standardised")]
+    compression, _, scaling = settings.inputs.partition("-")
+    compress = COMPRESSIONS[compression]
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
     size = training.shape[-1]
@@ -353,8 +354,10 @@ def fit(
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     torch.manual_seed(seed)
     model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling, settings.inputs)
-    if settings.inputs.endswith("-standardised"):
+    if scaling == "standardised":
         model.standardise(found.mean, found.deviation)
+    elif scaling == "normalised":
+        model.standardise(*found.of_all_pixels())
     layout = getattr(model.backbone, "memory_format", torch.contiguous_format)
     trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
     trainer.resume(folder)

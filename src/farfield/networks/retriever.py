@@ -29,7 +29,8 @@ class Retriever(nn.Module):
     side : int
         Side M of the patterns, in pixels.
     inputs : str
-        A key of `COMPRESSIONS`, with ``-standardised`` behind it if a mean and a deviation will be given.
+        A key of `COMPRESSIONS`, with ``-standardised`` or ``-normalised`` behind it if a mean and a deviation will be
+        given.
 
     Attributes
     ----------
@@ -48,13 +49,13 @@ class Retriever(nn.Module):
     def __init__(self, backbone: nn.Module, side: int, inputs: str = "log-standardised"):
         super().__init__()
         self.backbone = backbone
-        self.compress = COMPRESSIONS[inputs.removesuffix("-standardised")]
+        self.compress = COMPRESSIONS[inputs.partition("-")[0]]
         self.description: dict[str, Any] = {}
         self.register_buffer("mean", torch.zeros(side, side))
         self.register_buffer("deviation", torch.ones(side, side))
 
     def standardise(self, mean: torch.Tensor, deviation: torch.Tensor) -> None:
-        """Take mean and deviation (M, M) of a training set's compressed patterns."""
+        """Take mean and deviation, (M, M) or one for all pixels, of a training set's compressed patterns."""
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
 
