@@ -5,7 +5,7 @@ CONFIG ?= config/config.yaml
 BIN := .venv/bin
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results report test bench lint lock clean
+.PHONY: help setup results reproduction report test bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -21,6 +21,11 @@ setup: .venv/.installed ## .venv, installed from the lock
 
 results: setup ## the study: its tables and figures (CONFIG=config/test.yaml for the tiny one)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+reproduction: setup ## the published grid at N = 32, collected into docs/reproduction; interrupt it at will
+	$(BIN)/snakemake --cores $(CORES) --configfile config/reproduction.yaml
+	cp config/reproduction.yaml results/reproduction/tables/*.csv results/reproduction/tables/*.md docs/reproduction/
+	cp results/reproduction/figures/*.png results/reproduction/released/*.md docs/reproduction/
 
 report: results ## results/{study}/report.zip, for a browser
 	$(BIN)/snakemake --report results/$(STUDY)/report.zip --configfile $(CONFIG)

@@ -2,7 +2,7 @@
 
 On a CPU, correlations come from transforms of the frame's own length first, where translations that push content out
 of the frame wrap onto others. Cauchy-Schwarz proves for most samples that none of those does better; the rest is
-searched by transforms that are long enough for all, as everything is on a GPU.
+searched by longer transforms, in the end by such that nothing wraps, as everything is on a GPU.
 """
 
 from typing import NamedTuple
