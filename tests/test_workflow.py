@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from farfield import store
-from farfield.networks import retriever
+import farfield
+from farfield import networks, store
 
 ROOT = Path(__file__).parent.parent
 GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
@@ -118,7 +118,7 @@ def test_training_tables_agree_with_the_models(study):
 
     values = []
     for seed in (0, 1):
-        model = retriever.load(results(study) / f"models/unet/after/n32/seed{seed}/final.safetensors")
+        model = networks.load(results(study) / f"models/unet/after/n32/seed{seed}/final.safetensors")
         dataset = store.open_dataset(results(study) / "data/train-broken.zarr")
         objects = torch.from_numpy(dataset.object[:32].values)
         with torch.inference_mode():
@@ -155,6 +155,34 @@ def test_partial_breaking_is_off_until_asked_for_and_trains_what_lies_between(st
         "gaussian": 3,
         "evaluate_network": 4,
     }
+
+
+def test_the_sweep_is_off_until_asked_for(study):
+    assert not (results(study) / "sweep").exists()
+    jobs = planned(snakemake(study, "sweep", "--dry-run"))
+    variants = yaml.safe_load((study / "config/test.yaml").read_text())["sweep"]["variants"]
+    assert jobs["train_variant"] == 2 * len(variants)
+    assert jobs["table_sweep"] == 1
+    assert "train" not in jobs
+
+
+def test_after_is_held_against_before_crystal_by_crystal(study):
+    frame = pd.read_csv(results(study) / "tables/paired.csv")
+    assert list(zip(frame.method, frame.samples, strict=True)) == [
+        (network, samples) for network in ("unet", "sisprnet") for samples in (32, 64)
+    ]
+    assert (frame.tests == 32).all()
+    assert np.allclose(frame.difference, frame.before - frame.after, atol=1e-5)
+
+
+def test_the_best_models_are_released_with_cards(study):
+    released = results(study) / "released"
+    assert sorted(path.name for path in released.iterdir()) == [
+        f"{network}.{suffix}" for network in ("sisprnet", "unet") for suffix in ("md", "safetensors")
+    ]
+    about = networks.load(released / "unet.safetensors").description
+    assert (about["network"], about["symmetry"], about["samples"]) == ("unet", "after", 64)
+    assert f"farfield {farfield.__version__}" in (released / "unet.md").read_text()
 
 
 def test_sets_report_their_symmetries(study):

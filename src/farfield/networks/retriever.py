@@ -39,8 +39,9 @@ class Retriever(nn.Module):
 
     Notes
     -----
-    Inputs are log(1 + |F|), standardised per pixel by the training set's mean and deviation: with raw log
-    amplitudes both published networks stay at predicting the mean object.
+    Scaled by one mean and deviation for all pixels, |F| keeps its shape, and networks learn most from it if they
+    are trained for long. Standardised per pixel, log(1 + |F|) leaves the mean object sooner. Raw, log amplitudes
+    keep some networks at predicting the mean object for good. See docs/choices.md.
     """
 
     mean: torch.Tensor
