@@ -24,6 +24,7 @@ results: setup ## the study: its tables and figures (CONFIG=config/test.yaml for
 
 reproduction: setup ## the published grid at N = 32, collected into docs/reproduction; interrupt it at will
 	$(BIN)/snakemake --cores $(CORES) --configfile config/reproduction.yaml
+	mkdir -p docs/reproduction
 	cp config/reproduction.yaml results/reproduction/tables/*.csv results/reproduction/tables/*.md docs/reproduction/
 	cp results/reproduction/figures/*.png results/reproduction/released/*.md docs/reproduction/
 

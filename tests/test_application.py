@@ -43,6 +43,8 @@ def test_a_file_of_patterns_becomes_a_file_of_objects(model, patterns, objects, 
     expected = training.predict(networks.load(model), measure(objects[:5]))
     assert application.apply(model, patterns["npy"], tmp_path / "out.npy") is None
     assert np.array_equal(np.load(tmp_path / "out.npy"), expected.numpy())
+    with pytest.raises(ValueError, match="expected a new file to write, got one that exists"):
+        application.apply(model, patterns["zarr"], patterns["zarr"])
     errors = application.apply(model, patterns["zarr"], tmp_path / "out.zarr")
     energy = objects[:5].abs().square().mean((-2, -1))
     wanted = metrics.symmetry_adjusted_mse(objects[:5], expected) / energy
@@ -64,7 +66,9 @@ def test_one_pattern_alone_is_enough(model, objects, tmp_path):
     [
         (np.ones((2, 32, 32)), r"expected patterns of shape \(samples, 64, 64\), got \(2, 32, 32\); crop or pad"),
         (np.full((2, 64, 64), np.nan), "expected finite, non-negative intensities"),
-        (np.ones((2, 64, 64), complex), "expected intensity as a float torch tensor"),
+        (np.ones((2, 64, 64), complex), "expected one array of real intensities, got complex128"),
+        (np.array(["a"]), "expected one array of real intensities, got <U1"),
+        (np.ones((0, 64, 64)), r"got \(0, 64, 64\)"),
         (np.array([{"a": 1}], dtype=object), "expected an array of numbers that numpy.save wrote"),
     ],
 )
@@ -85,6 +89,9 @@ def test_files_of_another_kind_are_refused(model, patterns, tmp_path):
     store.write_dataset(xr.Dataset({"x": ("sample", [1.0])}), tmp_path / "other.zarr")
     with pytest.raises(ValueError, match="expected a store with intensity, got x"):
         application.apply(model, tmp_path / "other.zarr", tmp_path / "out.npy")
+    xr.Dataset({"intensity": ("sample", [1.0])}).to_zarr(tmp_path / "foreign.zarr", consolidated=False)
+    with pytest.raises(ValueError, match="expected a whole store that farfield wrote"):
+        application.apply(model, tmp_path / "foreign.zarr", tmp_path / "out.npy")
     (tmp_path / "cut.safetensors").write_bytes(model.read_bytes()[:500])
     with pytest.raises(ValueError, match=r"expected a whole \.safetensors model"):
         application.apply(tmp_path / "cut.safetensors", patterns["npy"], tmp_path / "out.npy")
@@ -94,7 +101,7 @@ def test_the_command_line_ends_in_one_sentence(model, patterns, tmp_path, capsys
     command.main(["apply", str(model), str(patterns["zarr"]), str(tmp_path / "out.npy")])
     said = capsys.readouterr().out
     assert f"wrote {tmp_path / 'out.npy'}" in said
-    assert "5 samples: mean 0." in said
+    assert "SA-MSE of each of 5 samples relative to predicting zero: mean 0." in said
     with pytest.raises(SystemExit, match=r"error: .*expected patterns as a \.npy file"):
         command.main(["apply", str(model), "x.tif", "y.npy"])
     with pytest.raises(SystemExit, match=r"error: .*expected trainings that have begun, found none"):

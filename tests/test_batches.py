@@ -22,11 +22,11 @@ def feed(objects, memory=1.0, dtype=torch.float32):
 
 @pytest.mark.parametrize("count", [1, 63, 64, 300, 1000])
 def test_an_epoch_has_every_sample_once(monkeypatch, count):
-    monkeypatch.setattr(batches, "GROUP", 256)
-    groups = list(shuffled_groups(count, torch.Generator().manual_seed(3)))
+    monkeypatch.setattr(batches, "GROUP", 256 * 16**2)
+    groups = list(shuffled_groups(count, 16, torch.Generator().manual_seed(3)))
     assert all(len(group) <= 256 for group in groups)
     assert torch.cat(groups).sort().values.tolist() == list(range(count))
-    again = list(shuffled_groups(count, torch.Generator().manual_seed(4)))
+    again = list(shuffled_groups(count, 16, torch.Generator().manual_seed(4)))
     assert count == 1 or torch.cat(groups).tolist() != torch.cat(again).tolist()
 
 
@@ -48,7 +48,7 @@ def test_batches_hold_patterns_and_their_objects(objects):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_streamed_set_gives_the_batches_of_one_in_memory(monkeypatch, objects, lazily, dtype):
-    monkeypatch.setattr(batches, "GROUP", 128)
+    monkeypatch.setattr(batches, "GROUP", 128 * 16**2)
     resident, streamed = feed(objects, dtype=dtype), feed(lazily, 1e-9, dtype)
     assert resident.resident is not None
     assert streamed.resident is None
@@ -57,7 +57,7 @@ def test_a_streamed_set_gives_the_batches_of_one_in_memory(monkeypatch, objects,
 
 
 def test_a_streamed_training_ends_with_the_weights_of_one_in_memory(monkeypatch, objects, lazily, tmp_path):
-    monkeypatch.setattr(batches, "GROUP", 128)
+    monkeypatch.setattr(batches, "GROUP", 128 * 16**2)
     for name, source, memory in (("resident", objects, 1.0), ("streamed", lazily, 1e-9)):
         training.fit(
             "unet", source, objects[:20], SETTINGS, folder=tmp_path / name, options={"width": 8}, memory=memory
@@ -67,7 +67,7 @@ def test_a_streamed_training_ends_with_the_weights_of_one_in_memory(monkeypatch,
 
 
 def test_streaming_holds_a_group_and_no_more(monkeypatch, lazily):
-    monkeypatch.setattr(batches, "GROUP", 128)
+    monkeypatch.setattr(batches, "GROUP", 128 * 16**2)
     held = []
     read = batches.read
     monkeypatch.setattr(batches, "read", lambda *where: held.append(where[1:]) or read(*where))

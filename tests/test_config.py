@@ -110,6 +110,7 @@ def test_a_small_config_takes_the_defaults():
         ({"partial_breaking": {"samples": 3000}}, "partial_breaking: samples: expected at most the 2000 simulated"),
         ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
         ({"memory": 0}, "memory: expected a number above 0, got 0"),
+        ({"tensorboard": True}, "tensorboard: expected the package tensorboard, found none"),
         ({"training": {"inputs": "raw"}}, "training: inputs: expected one of log-standardised, log-normalised, log"),
         ({"sweep": {"samples": 3000}}, "sweep: samples: expected at most the 2000 simulated"),
         ({"sweep": {"variants": {}}}, "sweep: variants: "),

@@ -64,6 +64,25 @@ def test_inputs_are_standardised_per_pixel(objects):
     assert not model.scale(intensity).any()
 
 
+@pytest.mark.parametrize("inputs", ["log-standardized", "raw", "-normalised"])
+def test_a_misspelt_scaling_is_refused(inputs):
+    with pytest.raises(ValueError, match=r"expected inputs out of log, log-standardised, .*, got"):
+        Retriever(networks.create("unet", 32, width=8), 64, inputs)
+
+
+def test_a_model_of_another_version_is_refused(tmp_path):
+    description = {"network": "unet", "image_size": 32, "oversampling": 2, "options": {}}
+    for change in (
+        {},
+        {"inputs": "raw"},
+        {"inputs": "log", "network": "nuet"},
+        {"inputs": "log", "options": {"w": 3}},
+    ):
+        retriever.save({"a": torch.zeros(1)}, tmp_path / "old.safetensors", {**description, **change})
+        with pytest.raises(ValueError, match=r"expected a model of this version of farfield, but .*; train it again"):
+            networks.load(tmp_path / "old.safetensors")
+
+
 def test_a_saved_network_comes_back_as_it_was(tmp_path, objects):
     model = Retriever(networks.create("sisprnet", 32, width=8, hidden=32), 64).eval()
     model.standardise(torch.rand(64, 64), 1 + torch.rand(64, 64))

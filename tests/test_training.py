@@ -199,7 +199,9 @@ def test_a_gpu_without_memory_names_the_batch_size_to_try(sets, tmp_path, monkey
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(training, "_one_epoch", full)
-    with pytest.raises(training.TrainingError, match="batches of 8, got none left; set training: batch_size: 4"):
+    with pytest.raises(
+        training.TrainingError, match="batches of 8, got none left; set training: batch_size: 4, or lower memory"
+    ):
         fit(sets, tmp_path)
 
 

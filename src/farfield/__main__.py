@@ -13,7 +13,7 @@ def _apply(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.output}")
     if errors is not None:
         print(
-            f"SA-MSE relative to predicting zero, {errors.size} samples: "
+            f"SA-MSE of each of {errors.size} samples relative to predicting zero: "
             f"mean {float(errors.mean()):.4f}, median {float(errors.median()):.4f}"
         )
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (ValueError, StoreError) as error:
+    except (ValueError, OSError, StoreError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

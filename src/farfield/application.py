@@ -22,10 +22,17 @@ def _read(path: Path) -> _Patterns:
             array = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path}: expected an array of numbers that numpy.save wrote, got {error}") from None
-        patterns = torch.from_numpy(array)
-        return _Patterns(patterns if patterns.is_complex() else patterns.float(), None)
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+            got = array.dtype if isinstance(array, np.ndarray) else "several arrays"
+            raise ValueError(f"{path}: expected one array of real intensities, got {got}; save |F|² as numbers")
+        return _Patterns(torch.from_numpy(array.astype(np.float32)), None)
     if path.suffix == ".zarr":
-        dataset = store.open_dataset(path)
+        try:
+            dataset = store.open_dataset(path)
+        except store.StoreError:
+            raise ValueError(
+                f"{path}: expected a whole store that farfield wrote; save other patterns with numpy.save"
+            ) from None
         if "intensity" not in dataset:
             raise ValueError(f"{path}: expected a store with intensity, got {', '.join(dataset)}; name a data set")
         truth = batches.read(dataset.object) if "object" in dataset else None
@@ -66,15 +73,17 @@ def apply(model: str | Path, patterns: str | Path, output: str | Path, device: s
     Raises
     ------
     ValueError
-        If a file is not what it should be, or the patterns are of another size than the model's.
+        If a file is not what it should be, the output exists, or the patterns are of another size than the model's.
     """
     output = Path(output)
     if output.suffix not in (".npy", ".zarr"):
         raise ValueError(f"{output}: expected an output that ends in .npy or .zarr; name it so")
+    if output.exists():
+        raise ValueError(f"{output}: expected a new file to write, got one that exists; remove it, or name another")
     retriever = networks.load(model, str(training.choose_device(device)))
     intensity, truth = _read(Path(patterns))
     side = len(retriever.mean)
-    if intensity.ndim not in (2, 3) or tuple(intensity.shape[-2:]) != (side, side):
+    if intensity.ndim not in (2, 3) or tuple(intensity.shape[-2:]) != (side, side) or not len(intensity):
         raise ValueError(
             f"{patterns}: expected patterns of shape (samples, {side}, {side}), got {tuple(intensity.shape)}; "
             "crop or pad them with diffraction.to_frame"

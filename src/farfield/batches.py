@@ -6,7 +6,7 @@ order, so where it lies changes no loss.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,10 +14,12 @@ import xarray as xr
 
 from farfield.diffraction import measure
 from farfield.shapes import Intensity
-from farfield.store import SAMPLES_PER_CHUNK
 
-GROUP = 4096
-"""Samples that are shuffled together: a whole set of the published study, but for its largest."""
+BLOCK = 64
+"""Samples read at once: a store's chunk."""
+
+GROUP = 2**22
+"""Pixels of the objects that are shuffled together, 4096 samples of 32²; what is streamed holds so many at a time."""
 
 DEVIATES = 1e-6
 """Deviation of an input under which it counts as constant."""
@@ -50,12 +52,12 @@ class Survey(NamedTuple):
 def read(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
-    return part if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
+    return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
 
 
 def _blocks(objects: Source) -> Iterator[torch.Tensor]:
-    for begin in range(0, len(objects), SAMPLES_PER_CHUNK):
-        yield read(objects, begin, begin + SAMPLES_PER_CHUNK)
+    for begin in range(0, len(objects), BLOCK):
+        yield read(objects, begin, begin + BLOCK)
 
 
 def _check(objects: Source, name: str) -> None:
@@ -89,7 +91,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     total = squares = torch.zeros((), dtype=torch.float64)
     for index, block in enumerate(_blocks(objects)):
         if not bool(torch.isfinite(block.sum())):
-            begin = index * SAMPLES_PER_CHUNK
+            begin = index * BLOCK
             raise ValueError(
                 f"expected finite {name}, got NaN or infinity in samples {begin} to {begin + len(block) - 1}; "
                 "make the set again"
@@ -103,23 +105,25 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     return Survey(digest.hexdigest()[:16], mean.float(), deviation.float())
 
 
-def shuffled_groups(count: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+def shuffled_groups(count: int, side: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
     """Indices of all samples in a random order, in groups of whole blocks.
 
     Parameters
     ----------
     count : int
         Samples in the set.
+    side : int
+        Side N of its objects, in pixels.
     generator : torch.Generator
 
     Yields
     ------
     torch.Tensor, int64
-        At most `GROUP` indices.
+        Of `GROUP` pixels at most, but of a block at least.
     """
-    blocks = torch.randperm(-(-count // SAMPLES_PER_CHUNK), generator=generator)
-    for some in blocks.split(GROUP // SAMPLES_PER_CHUNK):
-        samples = (some[:, None] * SAMPLES_PER_CHUNK + torch.arange(SAMPLES_PER_CHUNK)).flatten()
+    blocks = torch.randperm(-(-count // BLOCK), generator=generator)
+    for some in blocks.split(max(1, GROUP // side**2 // BLOCK)):
+        samples = (some[:, None] * BLOCK + torch.arange(BLOCK)).flatten()
         samples = samples[samples < count]
         yield samples[torch.randperm(len(samples), generator=generator)]
 
@@ -156,19 +160,22 @@ class Batches:
         self.device, self.dtype = device, dtype
         pixels = objects.shape[-1] ** 2
         self.bytes = len(objects) * pixels * (8 + dtype.itemsize * oversampling**2)
-        self.resident = self._load(list(_blocks(objects))) if self.bytes <= memory * 2**30 else None
+        everything = range(0, len(objects), BLOCK)
+        self.resident = self._load(everything) if self.bytes <= memory * 2**30 else None
 
     def __len__(self) -> int:
         return len(self.objects)
 
-    def _load(self, blocks: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (samples, M, M) and targets (samples, 2, N, N) of some blocks."""
-        inputs, targets = [], []
-        for block in blocks:
-            there = block.to(self.device)
-            inputs.append(self.scale(measure(there, self.oversampling)).to(self.dtype))
-            targets.append(torch.stack([there.real, there.imag], dim=1))
-        return torch.cat(inputs), torch.cat(targets)
+    def _load(self, begins: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (samples, M, M) and targets (samples, 2, N, N) of the blocks that begin there."""
+        count, side = sum(min(BLOCK, len(self) - begin) for begin in begins), self.objects.shape[-1]
+        inputs = torch.empty(count, *2 * [side * self.oversampling], dtype=self.dtype, device=self.device)
+        targets = torch.empty(count, 2, side, side, device=self.device)
+        for begin, part, objects in zip(begins, inputs.split(BLOCK), targets.split(BLOCK), strict=True):
+            there = read(self.objects, begin, begin + BLOCK).to(self.device)
+            part.copy_(self.scale(measure(there, self.oversampling)))
+            torch.stack([there.real, there.imag], dim=1, out=objects)
+        return inputs, targets
 
     def epoch(self, batch_size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every pair once, in an order that depends on the seed alone.
@@ -183,12 +190,13 @@ class Batches:
         tuple of torch.Tensor
             Inputs (batch, M, M) and targets (batch, 2, N, N).
         """
-        for samples in shuffled_groups(len(self), torch.Generator().manual_seed(seed)):
+        for samples in shuffled_groups(len(self), self.objects.shape[-1], torch.Generator().manual_seed(seed)):
+            inputs = targets = None  # lets go of the last group before the next is read
             if self.resident:
                 inputs, targets, order = *self.resident, samples
             else:
-                begins, where = (samples - samples % SAMPLES_PER_CHUNK).unique(return_inverse=True)
-                inputs, targets = self._load([read(self.objects, b, b + SAMPLES_PER_CHUNK) for b in begins.tolist()])
-                order = where * SAMPLES_PER_CHUNK + samples % SAMPLES_PER_CHUNK
+                begins, where = (samples - samples % BLOCK).unique(return_inverse=True)
+                inputs, targets = self._load(begins.tolist())
+                order = where * BLOCK + samples % BLOCK
             for batch in order.to(self.device).split(batch_size):
                 yield inputs[batch], targets[batch]

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 import jsonschema
@@ -166,6 +167,8 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
             iterative.parse(baseline["recipe"])
         except iterative.RecipeError as error:
             yield f"baselines: {name}: recipe: {error}"
+    if config["tensorboard"] and not find_spec("tensorboard"):
+        yield "tensorboard: expected the package tensorboard, found none; pip install tensorboard, or set it to false"
     if check_device:
         try:
             training.choose_device(config["device"])
@@ -203,10 +206,12 @@ def _training_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     if config["sweep"]["samples"] > config["crystals"]["training"]:
         yield f"sweep: samples: expected at most the {config['crystals']['training']} simulated; lower it"
-    for name in config["sweep"]["variants"]:
+    for name, variant in config["sweep"]["variants"].items():
         other = varied(config, name)
         mistakes = list(_schema_mistakes(other, schema))
-        mistakes = mistakes or [*_training_mistakes(other), *_network_mistakes(other)]
+        mistakes = mistakes or list(_training_mistakes(other))
+        if "network_options" in variant and not mistakes:
+            mistakes = list(_network_mistakes(other))
         yield from (f"sweep: variants: {name}: {mistake}" for mistake in mistakes)
 
 

@@ -149,7 +149,7 @@ def check_apart(sets: Mapping[str, xr.Dataset]) -> None:
                 if np.abs(first - second).max() <= SAME * first.max():
                     raise ValueError(
                         f"expected sets without symmetric copies in common, got sample {i} of {one} again as sample "
-                        f"{j} of {other}; take it out, or make the sets from other seeds"
+                        f"{j} of {other}; take it out, or raise image_size or crystals: fill, so that none repeats"
                     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from farfield import networks, store
@@ -19,9 +18,9 @@ Turns a far-field pattern |F|² of {side}² pixels (DC at `[{half}, {half}]`) in
 | trained on | {samples} simulated Bragg CDI crystals, {symmetry} symmetry breaking; data {data} |
 | inputs | {inputs}; mean and deviation are in the file |
 | weights | the {checkpoint} ones, epoch {epoch}, seed {seed} |
-| training | {training} |
+| training | {training}; on {device} in {computed_in} |
 | validation SA-MSE | {validation:.4f} per complex pixel |
-| test SA-MSE | {mean:.4f} of predicting zero on average, {median:.4f} in the median, {tests} crystals |
+| test SA-MSE | {mean:.4f} of predicting zero on average, {median:.4f} for the median crystal, {tests} crystals |
 | code | farfield {version}, commit {commit}, code {code} |
 
 Use it:
@@ -70,20 +69,18 @@ def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
     retriever = networks.load(model)
     about: Mapping[str, Any] = retriever.description
     mine = scores.sel(seed=about["seed"], checkpoint=about["checkpoint"])
-    relative = (mine.sa_mse / mine.energy).values
     side = about["image_size"] * about["oversampling"]
     return _CARD.format(
         **{key: about[key] for key in ("network", "samples", "symmetry", "data", "inputs", "checkpoint")},
-        **{key: about[key] for key in ("epoch", "seed", "code")},
+        **{key: about[key] for key in ("epoch", "seed", "code", "version", "device", "computed_in")},
         **{"side": side, "half": side // 2, "size": about["image_size"], "file": file},
         options=", ".join(f"{name} {value}" for name, value in about["options"].items()),
         parameters=f"{sum(p.numel() for p in retriever.parameters()):,}".replace(",", " "),
         training=", ".join(f"{name} {value}" for name, value in about["training"].items() if name != "inputs"),
         validation=about["validation_sa_mse"],
-        mean=np.mean(relative),
-        median=np.median(relative),
-        tests=len(relative),
-        version=scores.attrs["farfield_version"],
+        mean=float(mine.sa_mse.mean() / mine.energy.mean()),
+        median=float((mine.sa_mse / mine.energy).median()),
+        tests=mine.sizes["sample"],
         commit=about["git_commit"],
     )
 

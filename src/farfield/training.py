@@ -14,13 +14,14 @@ import pandas as pd
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+import farfield
 from farfield import networks, store
 from farfield.batches import Batches, Source, read, survey
 from farfield.diffraction import measure
 from farfield.heap import keep_freed_memory
 from farfield.metrics import symmetry_adjusted_mse
 from farfield.networks import retriever as models
-from farfield.networks.retriever import COMPRESSIONS, Retriever
+from farfield.networks.retriever import Retriever, compression
 from farfield.optimiser import Adam
 from farfield.shapes import Estimates, Objects
 
@@ -169,7 +170,7 @@ class _Trainer:
         if not path.exists():
             return
         try:
-            state = torch.load(path, weights_only=True, map_location=self.model.mean.device)
+            state = torch.load(path, weights_only=True, map_location="cpu")
         except Exception as error:
             logger.warning("%s cannot be read (%s); training starts anew", path, type(error).__name__)
             return
@@ -332,14 +333,17 @@ def fit(
     """
     keep_freed_memory()
     place, options, folder = choose_device(device), dict(options or {}), Path(folder)
-    compression, _, scaling = settings.inputs.partition("-")
-    compress = COMPRESSIONS[compression]
+    compress, scaling = compression(settings.inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
     size = training.shape[-1]
     if validation.shape[-1] != size:
         raise ValueError(f"expected validation objects of {size}², got {validation.shape[-1]}²; make both sets again")
+    dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
     description = {
+        "version": farfield.__version__,
+        "device": place.type,
+        "computed_in": str(dtype).removeprefix("torch."),
         "network": network,
         "image_size": size,
         "oversampling": oversampling,
@@ -359,16 +363,15 @@ def fit(
     elif scaling == "normalised":
         model.standardise(*found.of_all_pixels())
     layout = getattr(model.backbone, "memory_format", torch.contiguous_format)
-    trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
-    trainer.resume(folder)
-    dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
     try:
+        trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
+        trainer.resume(folder)
         batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
         _train(trainer, batches, read(validation), seed, folder, on_epoch)
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
-            f"set training: batch_size: {max(1, settings.batch_size // 2)}"
+            f"set training: batch_size: {max(1, settings.batch_size // 2)}, or lower memory"
         ) from None
     _write(trainer, folder, {**(origin or {}), **description})
     trainer.forget(folder)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from farfield import figures
@@ -9,7 +10,7 @@ from farfield.store import StoreError
 
 
 def draw_progress(study: str | Path) -> Path:
-    """Draw the learning curves of every training of a study, finished or running.
+    """Draw the learning curves of every cell of a study's grid, finished or running.
 
     Parameters
     ----------
@@ -50,7 +51,9 @@ def watch(study: str | Path, every: float) -> None:
         Seconds between two pictures.
     """
     while True:
-        print(time.strftime("%H:%M:%S"), draw_progress(study), flush=True)
+        # A training that ends between looking and reading takes its file away; the next picture has it again.
+        with suppress(FileNotFoundError):
+            print(time.strftime("%H:%M:%S"), draw_progress(study), flush=True)
         time.sleep(every)
 
 

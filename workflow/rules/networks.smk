@@ -93,6 +93,7 @@ rule evaluate_network:
             "symmetry",
         ),
         network_file,
+        ancient(study_path("data/conditioning.csv")),  # sets that share no object
         models=models_of_cell,
         truths=truths_of_network,
     output:

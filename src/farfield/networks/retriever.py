@@ -12,11 +12,25 @@ from torch import nn
 
 from farfield.shapes import Intensity, Objects
 
-COMPRESSIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "log": lambda intensity: torch.log1p(intensity.sqrt()),
-    "amplitude": torch.sqrt,
-}
+
+def _log(intensity: torch.Tensor) -> torch.Tensor:
+    return torch.log1p(intensity.sqrt())
+
+
+COMPRESSIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"log": _log, "amplitude": torch.sqrt}
 """What intensities enter as: log(1 + |F|), whose few bright pixels no longer drown the others, or |F|."""
+
+SCALINGS = ("", "standardised", "normalised")
+"""What is done to them then: nothing, or mean 0 and deviation 1 for each pixel, or for all pixels alike."""
+
+
+def compression(inputs: str) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]:
+    """Split a name such as ``log-standardised`` into a compression and a scaling; refuse any other."""
+    name, _, scaling = inputs.partition("-")
+    if name not in COMPRESSIONS or scaling not in SCALINGS:
+        known = [f"{name}-{scaling}".strip("-") for name in COMPRESSIONS for scaling in SCALINGS]
+        raise ValueError(f"expected inputs out of {', '.join(known)}, got {inputs!r}; change it")
+    return COMPRESSIONS[name], scaling
 
 
 class Retriever(nn.Module):
@@ -29,8 +43,7 @@ class Retriever(nn.Module):
     side : int
         Side M of the patterns, in pixels.
     inputs : str
-        A key of `COMPRESSIONS`, with ``-standardised`` or ``-normalised`` behind it if a mean and a deviation will be
-        given.
+        A key of `COMPRESSIONS`, with one of `SCALINGS` behind it if a mean and a deviation will be given.
 
     Attributes
     ----------
@@ -50,7 +63,7 @@ class Retriever(nn.Module):
     def __init__(self, backbone: nn.Module, side: int, inputs: str = "log-standardised"):
         super().__init__()
         self.backbone = backbone
-        self.compress = COMPRESSIONS[inputs.partition("-")[0]]
+        self.compress, _ = compression(inputs)
         self.description: dict[str, Any] = {}
         self.register_buffer("mean", torch.zeros(side, side))
         self.register_buffer("deviation", torch.ones(side, side))
@@ -114,11 +127,16 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: expected a whole .safetensors model, got {error}; train it again") from None
-    if description is None:
+    if not isinstance(description, dict):
         raise ValueError(f"{path}: expected a model that farfield saved, got one without its description")
-    size, oversampling = description["image_size"], description["oversampling"]
-    backbone = create(description["network"], size, oversampling, **description["options"])
-    retriever = Retriever(backbone, size * oversampling, description["inputs"])
+    try:
+        size, oversampling = description["image_size"], description["oversampling"]
+        backbone = create(description["network"], size, oversampling, **description["options"])
+        retriever = Retriever(backbone, size * oversampling, description["inputs"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: expected a model of this version of farfield, but {error}; train it again"
+        ) from None
     retriever.description = description
     try:
         retriever.load_state_dict(tensors)
