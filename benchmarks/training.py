@@ -29,7 +29,7 @@ from farfield.diffraction import measure
 matplotlib.use("agg")
 CORES = len(os.sched_getaffinity(0))
 ROUNDS = 3
-SAMPLES, EPOCHS, BATCH, RATE = 1000, 8, 32, 2e-3
+SAMPLES, EPOCHS, BATCH, RATE = 1000, 5, 32, 2e-3
 NETWORKS = {
     "unet": {"width": 16},
     "sisprnet": {"hidden": 512, "width": 16},
