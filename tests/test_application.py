@@ -4,7 +4,7 @@ import torch
 import xarray as xr
 
 from farfield import __main__ as command
-from farfield import application, datasets, metrics, networks, release, store, training, watching
+from farfield import application, datasets, metrics, networks, release, store, tensorboard, training, watching
 from farfield.diffraction import measure
 
 SETTINGS = training.Settings(
@@ -120,7 +120,7 @@ def test_progress_is_drawn_from_finished_and_running_trainings(folder):
 
 def test_tensorboard_gets_every_number_of_an_epoch(tmp_path):
     pytest.importorskip("tensorboard", reason="an optional package")
-    write = watching.tensorboard(tmp_path)
+    write = tensorboard.writer(tmp_path)
     write({"epoch": 1, "loss": 0.5, "seconds": 1.0})
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
@@ -128,7 +128,7 @@ def test_tensorboard_gets_every_number_of_an_epoch(tmp_path):
 def test_without_tensorboard_there_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="expected the package tensorboard for tensorboard: true, found none"):
-        watching.tensorboard(tmp_path)
+        tensorboard.writer(tmp_path)
 
 
 def test_the_best_validated_model_is_released_with_its_card(folder, objects, tmp_path):

@@ -1,7 +1,6 @@
-"""Training while it runs: learning curves refreshed as a picture, or TensorBoard."""
+"""Training while it runs: learning curves refreshed as a picture."""
 
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,41 +54,3 @@ def watch(study: str | Path, every: float) -> None:
         with suppress(FileNotFoundError):
             print(time.strftime("%H:%M:%S"), draw_progress(study), flush=True)
         time.sleep(every)
-
-
-def tensorboard(folder: str | Path) -> Callable[[Mapping[str, float]], None]:
-    """Make what writes each epoch of a training for TensorBoard.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Of the training; events go into ``tensorboard`` in it. A resumed training overwrites what it repeats.
-
-    Returns
-    -------
-    callable
-        For `training.fit`'s `on_epoch`.
-
-    Raises
-    ------
-    ValueError
-        If TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ValueError(
-            "expected the package tensorboard for tensorboard: true, found none; pip install tensorboard, or set it "
-            "to false"
-        ) from None
-    writers: list[SummaryWriter] = []
-
-    def write(row: Mapping[str, float]) -> None:
-        epoch = int(row["epoch"])
-        if not writers:
-            writers.append(SummaryWriter(Path(folder) / "tensorboard", purge_step=epoch))
-        for name in sorted(set(row) - {"epoch"}):
-            writers[0].add_scalar(name, row[name], epoch)
-        writers[0].flush()
-
-    return write

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from farfield import datasets, jobs, store, training, watching
+from farfield import datasets, jobs, store, tensorboard, training
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -23,5 +23,5 @@ with jobs.job(snakemake.log[0]):
         device=snakemake.config["device"],
         memory=snakemake.config["memory"],
         origin={"symmetry": cell.symmetry, "git_commit": store.git_commit()},
-        on_epoch=watching.tensorboard(folder) if snakemake.config["tensorboard"] else lambda row: None,
+        on_epoch=tensorboard.writer(folder) if snakemake.config["tensorboard"] else lambda row: None,
     )

@@ -1,0 +1,42 @@
+"""Training's numbers as events for TensorBoard, for those who have it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+
+def writer(folder: str | Path) -> Callable[[Mapping[str, float]], None]:
+    """Make what writes each epoch of a training for TensorBoard.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the training; events go into ``tensorboard`` in it. A resumed training overwrites what it repeats.
+
+    Returns
+    -------
+    callable
+        For `training.fit`'s `on_epoch`.
+
+    Raises
+    ------
+    ValueError
+        If TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ValueError(
+            "expected the package tensorboard for tensorboard: true, found none; pip install tensorboard, or set it "
+            "to false"
+        ) from None
+    writers: list[SummaryWriter] = []
+
+    def write(row: Mapping[str, float]) -> None:
+        epoch = int(row["epoch"])
+        if not writers:
+            writers.append(SummaryWriter(Path(folder) / "tensorboard", purge_step=epoch))
+        for name in sorted(set(row) - {"epoch"}):
+            writers[0].add_scalar(name, row[name], epoch)
+        writers[0].flush()
+
+    return write
