@@ -23,7 +23,7 @@ import torch
 import xarray as xr
 from torch.utils.data import DataLoader, TensorDataset
 
-from farfield import crystals, datasets, figures, metrics, networks, store, symmetry, training
+from farfield import batches, crystals, datasets, figures, metrics, networks, store, symmetry, training
 from farfield.diffraction import measure
 
 matplotlib.use("agg")
@@ -94,7 +94,7 @@ def ours(case: str, seed: int) -> dict[str, float]:
 def cost(path: str, count: int, memory: float) -> dict[str, float]:
     """Seconds of an epoch on the first samples of a store, the faster of two after the first, and peak memory."""
     torch.set_num_threads(1)
-    objects = datasets.first(store.open_dataset(path), count)
+    objects = batches.first(store.open_dataset(path), count)
     settings = training.Settings(**{**vars(SETTINGS), "epochs": 3})
     with tempfile.TemporaryDirectory() as folder:
         validation = crystals.simulate(16, 32, 8)

@@ -102,9 +102,9 @@ def test_sets_that_cannot_be_trained_on_are_refused(objects, tmp_path):
 
 def test_too_few_samples_are_refused(lazily):
     dataset = xr.Dataset({"object": lazily})
-    assert datasets.first(dataset, 300).sizes["sample"] == 300
+    assert batches.first(dataset, 300).sizes["sample"] == 300
     with pytest.raises(ValueError, match="expected a set of at least 301 samples, got 300; raise crystals: training"):
-        datasets.first(dataset, 301)
+        batches.first(dataset, 301)
 
 
 @pytest.mark.parametrize("change", [None, "moved", "flipped", "turned in phase", "all"])

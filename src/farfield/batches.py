@@ -55,6 +55,33 @@ def read(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tenso
     return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
 
 
+def first(dataset: xr.Dataset, samples: int) -> xr.DataArray:
+    """Objects of the first samples of a set, not read yet.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Of `datasets.from_objects`, or an open store of it.
+    samples : int
+
+    Returns
+    -------
+    xarray.DataArray
+        ``object`` (sample, y, x).
+
+    Raises
+    ------
+    ValueError
+        If the set holds fewer.
+    """
+    if dataset.sizes["sample"] < samples:
+        raise ValueError(
+            f"expected a set of at least {samples} samples, got {dataset.sizes['sample']}; "
+            "raise crystals: training and make it again"
+        )
+    return dataset.object[:samples]
+
+
 def _blocks(objects: Source) -> Iterator[torch.Tensor]:
     for begin in range(0, len(objects), BLOCK):
         yield read(objects, begin, begin + BLOCK)

@@ -52,33 +52,6 @@ def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:
     )
 
 
-def first(dataset: xr.Dataset, samples: int) -> xr.DataArray:
-    """Objects of the first samples of a set, not read yet.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        Of `from_objects`, or an open store of it.
-    samples : int
-
-    Returns
-    -------
-    xarray.DataArray
-        ``object`` (sample, y, x).
-
-    Raises
-    ------
-    ValueError
-        If the set holds fewer.
-    """
-    if dataset.sizes["sample"] < samples:
-        raise ValueError(
-            f"expected a set of at least {samples} samples, got {dataset.sizes['sample']}; "
-            "raise crystals: training and make it again"
-        )
-    return dataset.object[:samples]
-
-
 def add_noise(dataset: xr.Dataset, patterns: int, photons: float, seed: int) -> xr.Dataset:
     """Give the first patterns of a dataset the noise of a finite exposure.
 

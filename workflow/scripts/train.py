@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from farfield import datasets, jobs, store, tensorboard, training
+from farfield import batches, jobs, store, tensorboard, training
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -13,7 +13,7 @@ with jobs.job(snakemake.log[0]):
     )
     training.fit(
         cell.network,
-        datasets.first(training_set, int(cell.samples)),
+        batches.first(training_set, int(cell.samples)),
         validation.object,
         training.Settings(**snakemake.params.settings),
         folder=folder,
