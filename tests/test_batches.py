@@ -69,8 +69,8 @@ def test_a_streamed_training_ends_with_the_weights_of_one_in_memory(monkeypatch,
 def test_streaming_holds_a_group_and_no_more(monkeypatch, lazily):
     monkeypatch.setattr(batches, "GROUP", 128 * 16**2)
     held = []
-    read = batches.read
-    monkeypatch.setattr(batches, "read", lambda *where: held.append(where[1:]) or read(*where))
+    read = batches.read_samples
+    monkeypatch.setattr(batches, "read_samples", lambda *where: held.append(where[1:]) or read(*where))
     streamed = feed(lazily, 1e-9)
     assert not held
     next(iter(streamed.epoch(32, 5)))

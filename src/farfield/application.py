@@ -35,8 +35,8 @@ def _read(path: Path) -> _Patterns:
             ) from None
         if "intensity" not in dataset:
             raise ValueError(f"{path}: expected a store with intensity, got {', '.join(dataset)}; name a data set")
-        truth = batches.read(dataset.object) if "object" in dataset else None
-        return _Patterns(batches.read(dataset.intensity), truth)
+        truth = batches.read_samples(dataset.object) if "object" in dataset else None
+        return _Patterns(batches.read_samples(dataset.intensity), truth)
     raise ValueError(f"{path}: expected patterns as a .npy file or a .zarr store; convert them with numpy.save")
 
 

@@ -21,7 +21,7 @@ BLOCK = 64
 GROUP = 2**22
 """Pixels of the objects that are shuffled together, 4096 samples of 32²; what is streamed holds so many at a time."""
 
-DEVIATES = 1e-6
+LEAST_DEVIATION = 1e-6
 """Deviation of an input under which it counts as constant."""
 
 Source = torch.Tensor | xr.DataArray
@@ -49,7 +49,7 @@ class Survey(NamedTuple):
         return self.mean.mean(), (spread.mean() - self.mean.mean().square()).sqrt()
 
 
-def read(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tensor:
+def read_samples(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
     return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
@@ -84,10 +84,10 @@ def first(dataset: xr.Dataset, samples: int) -> xr.DataArray:
 
 def _blocks(objects: Source) -> Iterator[torch.Tensor]:
     for begin in range(0, len(objects), BLOCK):
-        yield read(objects, begin, begin + BLOCK)
+        yield read_samples(objects, begin, begin + BLOCK)
 
 
-def _check(objects: Source, name: str) -> None:
+def _check_shape(objects: Source, name: str) -> None:
     if objects.ndim != 3 or objects.shape[1] != objects.shape[2] or not len(objects):
         raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
 
@@ -113,7 +113,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     ValueError
         If a number is not finite, or the shape is another.
     """
-    _check(objects, name)
+    _check_shape(objects, name)
     digest = hashlib.sha256(str(tuple(objects.shape)).encode())
     total = squares = torch.zeros((), dtype=torch.float64)
     for index, block in enumerate(_blocks(objects)):
@@ -128,7 +128,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
         total, squares = total + inputs.sum(0), squares + inputs.square().sum(0)
     mean = total / len(objects)
     deviation = (squares / len(objects) - mean.square()).clamp_min(0).sqrt()
-    deviation[deviation < DEVIATES] = torch.inf
+    deviation[deviation < LEAST_DEVIATION] = torch.inf
     return Survey(digest.hexdigest()[:16], mean.float(), deviation.float())
 
 
@@ -199,7 +199,7 @@ class Batches:
         inputs = torch.empty(count, *2 * [side * self.oversampling], dtype=self.dtype, device=self.device)
         targets = torch.empty(count, 2, side, side, device=self.device)
         for begin, part, objects in zip(begins, inputs.split(BLOCK), targets.split(BLOCK), strict=True):
-            there = read(self.objects, begin, begin + BLOCK).to(self.device)
+            there = read_samples(self.objects, begin, begin + BLOCK).to(self.device)
             part.copy_(self.scale(measure(there, self.oversampling)))
             torch.stack([there.real, there.imag], dim=1, out=objects)
         return inputs, targets

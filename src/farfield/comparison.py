@@ -108,5 +108,5 @@ def write(frame: pd.DataFrame, csv: str | Path, markdown: str | Path, latex: str
     block = _block(frame, photons)
     sentence = f"Every method on the same {count} test patterns, without noise and with that of {photons:.0e} photons"
     caption = f"{sentence} in each. Networks were trained without noise; the best validated model is shown."
-    files = {"csv": csv, "markdown_file": markdown, "latex_file": latex}
-    rendering.write(frame, "With photon noise", caption, "tab:noise", [block], **files)
+    text = rendering.markdown(f"**With photon noise.** {caption}", [block])
+    rendering.write(frame, text, rendering.latex(caption, "tab:noise", [block]), (csv, markdown, latex))

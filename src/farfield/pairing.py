@@ -97,5 +97,6 @@ def write(frame: pd.DataFrame, csv: str | Path, markdown: str | Path, latex: str
         f"{'s' if seeds > 1 else ''} of the best validated models; ± is the standard error over crystals, p that of "
         "a one-sided Wilcoxon signed-rank test."
     )
-    files = {"csv": csv, "markdown_file": markdown, "latex_file": latex}
-    rendering.write(frame, "Paired", caption, "tab:paired", [_block(frame)], **files)
+    blocks = [_block(frame)]
+    text = rendering.markdown(f"**Paired.** {caption}", blocks)
+    rendering.write(frame, text, rendering.latex(caption, "tab:paired", blocks), (csv, markdown, latex))

@@ -98,37 +98,19 @@ def latex(caption: str, label: str, blocks: Sequence[Block]) -> str:
     return "\n".join([*head, *titles, body, r"\end{table}"]) + "\n"
 
 
-def write(
-    frame: pd.DataFrame,
-    title: str,
-    caption: str,
-    label: str,
-    blocks: Sequence[Block],
-    *,
-    csv: str | Path,
-    markdown_file: str | Path,
-    latex_file: str | Path,
-) -> None:
+def write(frame: pd.DataFrame, markdown_text: str, latex_text: str, paths: Sequence[str | Path]) -> None:
     """Write a table in all its forms, each file whole or not at all.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Tidy, for the CSV.
-    title, caption : str
-        The title stands before the caption in Markdown.
-    label : str
-        As ``\\ref`` takes it.
-    blocks : sequence of Block
-        What is read.
-    csv, markdown_file, latex_file : str or Path
-        Files to make.
+    markdown_text, latex_text : str
+        From `markdown` and `latex`.
+    paths : sequence of str or Path
+        Of the CSV, the Markdown and the LaTeX file.
     """
-    contents = {
-        csv: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        markdown_file: markdown(f"**{title}.** {caption}", blocks),
-        latex_file: latex(caption, label, blocks),
-    }
-    for path, text in contents.items():
+    texts = [frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"), markdown_text, latex_text]
+    for path, text in zip(paths, texts, strict=True):
         with store.atomic(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

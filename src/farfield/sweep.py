@@ -98,5 +98,5 @@ def write(
         f"{'s' if seeds > 1 else ''}. Each variant changes what it names and nothing else."
     )
     blocks = [_block(str(name), part, variants) for name, part in frame.groupby("method", sort=False)]
-    files = {"csv": csv, "markdown_file": markdown, "latex_file": latex}
-    rendering.write(frame, "Sweep", caption, "tab:sweep", blocks, **files)
+    text = rendering.markdown(f"**Sweep.** {caption}", blocks)
+    rendering.write(frame, text, rendering.latex(caption, "tab:sweep", blocks), (csv, markdown, latex))

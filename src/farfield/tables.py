@@ -315,11 +315,4 @@ def write(frame: pd.DataFrame, number: int, csv: str | Path, markdown: str | Pat
     csv, markdown, latex : str or Path
         Files to make.
     """
-    contents = {
-        csv: frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        markdown: to_markdown(frame, number),
-        latex: to_latex(frame, number),
-    }
-    for path, text in contents.items():
-        with store.atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    rendering.write(frame, to_markdown(frame, number), to_latex(frame, number), (csv, markdown, latex))

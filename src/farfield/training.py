@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import farfield
 from farfield import networks, store
-from farfield.batches import Batches, Source, read, survey
+from farfield.batches import Batches, Source, read_samples, survey
 from farfield.diffraction import measure
 from farfield.heap import keep_freed_memory
 from farfield.metrics import symmetry_adjusted_mse
@@ -367,7 +367,7 @@ def fit(
         trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
         trainer.resume(folder)
         batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
-        _train(trainer, batches, read(validation), seed, folder, on_epoch)
+        _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from farfield import figures
 from farfield.store import StoreError
+from farfield.training import PROGRESS
 
 
 def draw_progress(study: str | Path) -> Path:
@@ -28,7 +29,7 @@ def draw_progress(study: str | Path) -> Path:
     """
     study = Path(study)
     cells = study.glob("models/*/*/*/*")
-    histories = [cell / name for cell in sorted(cells) for name in ("history.csv", "progress.csv")]
+    histories = [cell / name for cell in sorted(cells) for name in ("history.csv", PROGRESS)]
     found = [path for path in histories if path.exists()]
     if not found:
         raise StoreError(

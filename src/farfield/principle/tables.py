@@ -117,14 +117,7 @@ def _partial_block(frame: pd.DataFrame) -> Block:
 
 
 def _write(frame: pd.DataFrame, block: Block, caption: str, label: str, paths: Sequence[str | Path]) -> None:
-    contents = [
-        frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        rendering.markdown(caption, [block]),
-        rendering.latex(caption, label, [block]),
-    ]
-    for path, text in zip(paths, contents, strict=True):
-        with store.atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    rendering.write(frame, rendering.markdown(caption, [block]), rendering.latex(caption, label, [block]), paths)
 
 
 def write_gaussian(frame: pd.DataFrame, *paths: str | Path) -> None:
