@@ -234,8 +234,21 @@ def test_bfloat16_trains_to_a_similar_loss(sets, tmp_path):
     assert losses[0] != losses[1]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
-def test_a_missing_gpu_is_refused_or_replaced():
-    with pytest.raises(ValueError, match="expected a CUDA GPU, found none; set device: cuda-if-available or cpu"):
-        training.choose_device("cuda")
-    assert training.choose_device("cuda-if-available").type == "cpu"
+def test_a_training_told_to_stop_in_the_middle_of_an_epoch_loses_no_whole_one(sets, tmp_path, monkeypatch):
+    fit(sets, tmp_path / "whole")
+    step, steps = training.Adam.step, []
+
+    def stop(*arguments, **options):
+        steps.append(1)
+        if len(steps) == 12:  # five updates an epoch
+            raise SystemExit("error: ended by signal 15")
+        return step(*arguments, **options)
+
+    folder = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Adam, "step", stop)
+        with pytest.raises(SystemExit):
+            fit(sets, folder)
+    assert len(pd.read_csv(folder / "progress.csv")) == 2
+    fit(sets, folder)
+    assert weights(folder) == weights(tmp_path / "whole")

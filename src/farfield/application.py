@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from farfield import batches, methods, metrics, networks, store, training
+from farfield.devices import claim_device
 from farfield.shapes import Intensity, Objects, check_intensity
 
 
@@ -80,7 +81,7 @@ def apply(model: str | Path, patterns: str | Path, output: str | Path, device: s
         raise ValueError(f"{output}: expected an output that ends in .npy or .zarr; name it so")
     if output.exists():
         raise ValueError(f"{output}: expected a new file to write, got one that exists; remove it, or name another")
-    retriever = networks.load(model, str(training.choose_device(device)))
+    retriever = networks.load(model, str(claim_device(device)))
     intensity, truth = _read(Path(patterns))
     side = len(retriever.mean)
     if intensity.ndim not in (2, 3) or tuple(intensity.shape[-2:]) != (side, side) or not len(intensity):

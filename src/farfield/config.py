@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import torch
 
-from farfield import iterative, networks, training
+from farfield import devices, iterative, networks
 from farfield.scores import CONSTANTS
 
 _Validator = jsonschema.validators.extend(
@@ -171,7 +171,7 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
         yield "tensorboard: expected the package tensorboard, found none; pip install tensorboard, or set it to false"
     if check_device:
         try:
-            training.choose_device(config["device"])
+            devices.choose_device(config["device"])
         except ValueError as error:
             yield str(error)
 

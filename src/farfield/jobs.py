@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from farfield.store import StoreError
 def job(log: str | Path) -> Iterator[None]:
     """Log to a file, and end a job that fails for a known reason with its message instead of a traceback.
 
+    SIGTERM, by which schedulers announce a time limit, a preemption or a cancellation, ends it as an exit does, so
+    that what it is about can be put in order first.
+
     Parameters
     ----------
     log : str or Path
@@ -23,6 +27,7 @@ def job(log: str | Path) -> Iterator[None]:
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", filename=log, filemode="a"
     )
     logging.captureWarnings(True)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"error: ended by signal {number}"))
     try:
         yield
     except (ValueError, ArithmeticError, StoreError) as error:

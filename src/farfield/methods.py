@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 
 from farfield import iterative, training
+from farfield.devices import claim_device
 from farfield.networks import retriever
 from farfield.shapes import Intensity, Objects
 
@@ -30,7 +31,7 @@ def network(path: str | Path, device: str = "cpu") -> Method:
     device : str
         ``cpu``, ``cuda`` or ``cuda-if-available``.
     """
-    model = retriever.load(path, str(training.choose_device(device)))
+    model = retriever.load(path, str(claim_device(device)))
     return lambda intensity: training.predict(model, intensity).cpu()
 
 
@@ -48,7 +49,7 @@ def recipe(settings: Mapping[str, Any], seed: int, oversampling: int, device: st
     device : str
         ``cpu``, ``cuda`` or ``cuda-if-available``.
     """
-    place = training.choose_device(device)
+    place = claim_device(device)
     options = {**settings, "shrinkwrap": iterative.Shrinkwrap(**settings["shrinkwrap"])}
 
     def method(intensity: Intensity) -> Objects:

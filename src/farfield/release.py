@@ -1,12 +1,14 @@
 """Models that travel: the best of a study as single files, each with a card that says what it is."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from safetensors import safe_open
 
-from farfield import networks, store
+from farfield import store
 
 _CARD = """# {network}, n = {samples}, {symmetry} symmetry breaking
 
@@ -36,6 +38,12 @@ noise-free patterns better (see the study's tables); a network's output is a sta
 """
 
 
+def _describe(model: str | Path) -> dict[str, Any]:
+    """Read what a model's file says of itself; its weights stay where they are."""
+    with safe_open(model, framework="numpy") as file:
+        return json.loads(file.metadata()["farfield"])
+
+
 def choose(models: Iterable[str | Path]) -> Path:
     """Of some trained models, the one with the lowest validation SA-MSE.
 
@@ -47,7 +55,7 @@ def choose(models: Iterable[str | Path]) -> Path:
     -------
     Path
     """
-    return min(map(Path, models), key=lambda path: networks.load(path).description["validation_sa_mse"])
+    return min(map(Path, models), key=lambda path: _describe(path)["validation_sa_mse"])
 
 
 def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
@@ -66,8 +74,7 @@ def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
     str
         Markdown.
     """
-    retriever = networks.load(model)
-    about: Mapping[str, Any] = retriever.description
+    about = _describe(model)
     mine = scores.sel(seed=about["seed"], checkpoint=about["checkpoint"])
     side = about["image_size"] * about["oversampling"]
     return _CARD.format(
@@ -75,7 +82,7 @@ def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
         **{key: about[key] for key in ("epoch", "seed", "code", "version", "device", "computed_in")},
         **{"side": side, "half": side // 2, "size": about["image_size"], "file": file},
         options=", ".join(f"{name} {value}" for name, value in about["options"].items()),
-        parameters=f"{sum(p.numel() for p in retriever.parameters()):,}".replace(",", " "),
+        parameters=f"{about['parameters']:,}".replace(",", " "),
         training=", ".join(f"{name} {value}" for name, value in about["training"].items() if name != "inputs"),
         validation=about["validation_sa_mse"],
         mean=float(mine.sa_mse.mean() / mine.energy.mean()),

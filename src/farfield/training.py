@@ -1,5 +1,6 @@
 """Supervised training of one network: one readable loop that resumes by default."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -17,6 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 import farfield
 from farfield import networks, store
 from farfield.batches import Batches, Source, read_samples, survey
+from farfield.devices import claim_device, uses_bfloat16
 from farfield.diffraction import measure
 from farfield.heap import keep_freed_memory
 from farfield.metrics import symmetry_adjusted_mse
@@ -76,34 +78,6 @@ class Settings:
         return max(self.epochs, math.ceil(self.updates / math.ceil(samples / self.batch_size)))
 
 
-def choose_device(name: str) -> torch.device:
-    """Turn the config's ``device`` into a torch device.
-
-    Parameters
-    ----------
-    name : str
-        ``cpu``, ``cuda`` or ``cuda-if-available``.
-
-    Raises
-    ------
-    ValueError
-        If CUDA is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: expected a CUDA GPU, found none; set device: cuda-if-available or cpu")
-    return torch.device("cpu" if name == "cpu" or not torch.cuda.is_available() else "cuda")
-
-
-def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """Tell whether a training of this precision computes in bfloat16 on this device."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Emulated bfloat16 is slower than float32, so only a processor that multiplies in it counts.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def _code_hash() -> str:
     """Digest of the code that decides the weights."""
     folder = Path(__file__).parent
@@ -127,6 +101,8 @@ class _Trainer:
         )
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, torch.Tensor] = {}
+        # As of the last epoch's end, whenever it is written: a signal may come in the middle of one.
+        self.checkpoint: dict[str, Any] = {}
 
     @property
     def learning_rate(self) -> float:
@@ -143,9 +119,6 @@ class _Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.scheduler.step(row["validation_sa_mse"])
         self.history.append(row)
-
-    def save(self, folder: Path) -> None:
-        """Leave a checkpoint, and the history so far for those who watch."""
         state = {
             "fingerprint": self.fingerprint,
             "model": self.model.state_dict(),
@@ -154,9 +127,14 @@ class _Trainer:
             "history": self.history,
             "best": self.best,
         }
-        with store.atomic(folder / CHECKPOINT) as temporary:
-            torch.save(state, temporary)
-        _write_history(self.history, folder / PROGRESS)
+        self.checkpoint = copy.deepcopy(state)
+
+    def save(self, folder: Path) -> None:
+        """Leave a checkpoint of the last whole epoch, and the history so far for those who watch."""
+        if self.checkpoint:
+            with store.atomic(folder / CHECKPOINT) as temporary:
+                torch.save(self.checkpoint, temporary)
+            _write_history(self.checkpoint["history"], folder / PROGRESS)
 
     @staticmethod
     def forget(folder: Path) -> None:
@@ -232,31 +210,36 @@ def _train(
     folder: Path,
     on_epoch: Callable[[Mapping[str, float]], None],
 ) -> None:
-    """Train to the end, saving a checkpoint now and then."""
+    """Train to the end, saving a checkpoint now and then, and when told to stop."""
     validation = validation.to(batches.device)
     unseen, saved = measure(validation, batches.oversampling), time.monotonic()
-    while not trainer.finished:
-        begin, epoch, rate = time.perf_counter(), len(trainer.history) + 1, trainer.learning_rate
-        loss = _one_epoch(trainer, batches, seed)
-        trained = time.perf_counter() - begin
-        score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
-        if not math.isfinite(score):
-            trainer.forget(folder)
-            raise TrainingError(
-                f"expected a finite loss, got {loss} (validation SA-MSE {score}) in epoch {epoch} at learning "
-                f"rate {rate:g}, n = {len(batches)}, seed {seed}; lower training: learning_rate"
+    try:
+        while not trainer.finished:
+            begin, epoch, rate = time.perf_counter(), len(trainer.history) + 1, trainer.learning_rate
+            loss = _one_epoch(trainer, batches, seed)
+            trained = time.perf_counter() - begin
+            score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
+            if not math.isfinite(score):
+                trainer.forget(folder)
+                raise TrainingError(
+                    f"expected a finite loss, got {loss} (validation SA-MSE {score}) in epoch {epoch} at learning "
+                    f"rate {rate:g}, n = {len(batches)}, seed {seed}; lower training: learning_rate"
+                )
+            row = {"epoch": epoch, "loss": loss, "validation_sa_mse": score, "learning_rate": rate}
+            times = {"seconds": time.perf_counter() - begin, "samples_per_second": len(batches) / trained}
+            trainer.record({**row, **times})
+            on_epoch(trainer.history[-1])
+            logger.info(
+                "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s  %.0f samples/s",
+                *(epoch, trainer.epochs, loss, score, rate, *times.values()),
             )
-        row = {"epoch": epoch, "loss": loss, "validation_sa_mse": score, "learning_rate": rate}
-        times = {"seconds": time.perf_counter() - begin, "samples_per_second": len(batches) / trained}
-        trainer.record({**row, **times})
-        on_epoch(trainer.history[-1])
-        logger.info(
-            "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s  %.0f samples/s",
-            *(epoch, trainer.epochs, loss, score, rate, *times.values()),
-        )
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            trainer.save(folder)
-            saved = time.monotonic()
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                trainer.save(folder)
+                saved = time.monotonic()
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or a scheduler's signal
+        trainer.save(folder)
+        logger.warning("told to stop; a checkpoint holds the last whole epoch")
+        raise
 
 
 def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> None:
@@ -332,7 +315,7 @@ def fit(
         If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
     """
     keep_freed_memory()
-    place, options, folder = choose_device(device), dict(options or {}), Path(folder)
+    place, options, folder = claim_device(device), dict(options or {}), Path(folder)
     compress, scaling = compression(settings.inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
@@ -373,6 +356,7 @@ def fit(
             f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
             f"set training: batch_size: {max(1, settings.batch_size // 2)}, or lower memory"
         ) from None
-    _write(trainer, folder, {**(origin or {}), **description})
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    _write(trainer, folder, {**(origin or {}), **description, "parameters": parameters})
     trainer.forget(folder)
     return model

@@ -25,7 +25,8 @@ rule reconstruct:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=gpus(),
+        **asks(costs.baseline),
+        gpu=gpus,
     params:
         sections=sections("train", "test", "noisy"),
         settings=recipe_settings,

@@ -6,11 +6,11 @@ from snakemake.exceptions import WorkflowError
 
 import farfield
 from farfield.config import ConfigError, check, varied
+from farfield.devices import choose_device
 from farfield.networks import NETWORKS
 from farfield.problems import ComplexGaussian
 from farfield.symmetry import LEVELS
 from farfield.tables import TABLES
-from farfield.training import choose_device
 
 PACKAGE = Path(farfield.__file__).parent
 FIGURES = [
@@ -28,7 +28,8 @@ def checked(config):
     """The whole config, or an end in a few lines that name what to change."""
     schema = yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text())
     try:
-        return check(config, schema, check_device=workflow.local_exec)
+        # `--jobs` is of machines elsewhere, which may have the GPU that this one lacks.
+        return check(config, schema, check_device=workflow.resource_settings.nodes is None)
     except ConfigError as error:
         files = ", ".join(str(file) for file in workflow.configfiles)
         raise WorkflowError(f"{files or 'the config'} cannot be used:\n{error}") from None
@@ -67,10 +68,15 @@ def modules(*names):
     return [str(PACKAGE / f"{name}.py") for name in names]
 
 
-def gpus():
+def elsewhere():
+    """Whether jobs run on other machines; not known before the workflow is planned."""
+    return not workflow.local_exec or (workflow.dryrun and workflow.resource_settings.nodes is not None)
+
+
+def gpus(wildcards=None):
     """GPUs that a job asks for: none on a machine without one, where jobs run side by side instead."""
-    here = workflow.local_exec and choose_device(config["device"]).type == "cpu"
-    return 0 if config["device"] == "cpu" or here else 1
+    wished = config["device"] != "cpu"
+    return int(wished and (elsewhere() or choose_device(config["device"]).type == "cuda"))
 
 
 def section(name):

@@ -12,6 +12,8 @@ rule simulate:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         section=section_of_wildcard,
     script:
@@ -29,6 +31,8 @@ rule break_symmetries:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         section=section("train"),
         level="after",
@@ -57,6 +61,8 @@ rule add_noise:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         sections=sections("test", "noisy"),
     script:
@@ -75,6 +81,8 @@ rule conditioning:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         sections=sections("train", "validation", "test"),
         samples=sorted(config["samples"]),

@@ -28,7 +28,8 @@ rule train:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=gpus(),
+        **asks(costs.training),
+        gpu=gpus,
     params:
         sections=sections("train", "validation"),
         settings=config["training"],
@@ -113,7 +114,8 @@ rule evaluate_network:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=gpus(),
+        **asks(costs.evaluation),
+        gpu=gpus,
     params:
         sections=sections("train", "test", "noisy"),
         seeds=config["seeds"],

@@ -16,6 +16,8 @@ rule score_baseline:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         sections=sections("train", "test", "noisy"),
     script:
@@ -35,6 +37,8 @@ rule score_constants:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **asks(costs.whole_set),
     params:
         sections=sections("train", "test"),
         samples=sorted(config["samples"]),

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from farfield import jobs, problems, store, training
+from farfield import devices, jobs, problems, store
 from farfield.principle import learning, perceptron
 
 with jobs.job(snakemake.log[0]):
@@ -20,7 +20,7 @@ with jobs.job(snakemake.log[0]):
         neighbours=neighbours,
         tests=tests,
         seeds=snakemake.params.seeds,
-        device=str(training.choose_device(snakemake.config["device"])),
+        device=str(devices.claim_device(snakemake.config["device"])),
     )
     with store.atomic(snakemake.output[0]) as temporary:
         found.to_csv(temporary, index=False, float_format="%.6g")

@@ -54,7 +54,7 @@ class Retriever(nn.Module):
     -----
     Scaled by one mean and deviation for all pixels, |F| keeps its shape, and networks learn most from it if they
     are trained for long. Standardised per pixel, log(1 + |F|) leaves the mean object sooner. Raw, log amplitudes
-    keep some networks at predicting the mean object for good. See docs/choices.md.
+    kept half of our tries at the mean object. See docs/choices.md.
     """
 
     mean: torch.Tensor

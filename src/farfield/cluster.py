@@ -1,0 +1,154 @@
+"""Whether a SLURM cluster could ever run what is about to be submitted: asked of SLURM before the first job."""
+
+import math
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class ClusterError(ValueError):
+    """Jobs that a cluster would refuse, or let wait for ever; one line for each mistake."""
+
+
+class Request(NamedTuple):
+    """What a job asks for; a partition or account of None is the cluster's default."""
+
+    job: str
+    partition: str | None
+    account: str | None
+    wants_gpu: bool  # and would not run without one
+    gpus: int
+    minutes: int
+    mem_mb: int
+    cpus: int
+
+
+class Limits(NamedTuple):
+    """The most that any job of a partition gets."""
+
+    minutes: float
+    mem_mb: int
+    cpus: int
+    gpus: int
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        raise ClusterError(f"expected SLURM's {command[0]} on this machine, found none; use a login node") from None
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"expected an answer of {command[0]} within a minute, got none; is SLURM up?") from None
+
+
+def _minutes(text: str) -> float:
+    """Read a time limit as SLURM prints it, such as 1-00:00:00, 30:00 or infinite."""
+    if not text[0].isdigit():
+        return float("inf")
+    days, _, clock = text.rpartition("-")
+    hours, minutes, seconds = ([0, 0, 0] + [int(part) for part in clock.split(":")])[-3:]
+    return (int(days or 0) * 24 + hours) * 60 + minutes + seconds / 60
+
+
+def read_partitions() -> tuple[dict[str, Limits], str | None]:
+    """Ask SLURM for its partitions.
+
+    Returns
+    -------
+    limits : dict
+        By partition.
+    default : str or None
+        The partition of jobs that name none.
+
+    Raises
+    ------
+    ClusterError
+        If SLURM does not answer.
+    """
+    answer = _run("sinfo", "--noheader", "--all", "--Node", "--format=%P|%l|%m|%c|%G")
+    if answer.returncode:
+        raise ClusterError(f"expected the cluster's partitions, but sinfo says: {answer.stderr.strip()}")
+    limits: dict[str, Limits] = {}
+    default = None
+    for line in set(answer.stdout.split()):
+        name, time, memory, cpus, devices = line.split("|")
+        gpus = sum(int(count) for count in re.findall(r"gpu(?::[^:,(]+)?:(\d+)", devices))
+        node = Limits(_minutes(time), int(memory.rstrip("+")), int(cpus.rstrip("+")), gpus)
+        if name.endswith("*"):
+            name = default = name.rstrip("*")
+        limits[name] = Limits(*map(max, limits.get(name, node), node))
+    return limits, default
+
+
+def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | None) -> Iterator[str]:
+    partition = request.partition or default
+    if partition not in limits:
+        known = ", ".join(sorted(limits))
+        yield f"slurm_partition: expected one of {known}, got {partition!r}; change the profile's line"
+        return
+    if request.wants_gpu and not request.gpus:
+        yield "gpu: the config says device: cuda, but the profile gives none; remove its line gpu, or set device: cpu"
+    most = limits[partition]
+    where = f"partition {partition}"
+    if request.gpus > most.gpus:
+        yield f"gpu: expected at most the {most.gpus} of {where}, got {request.gpus}; change slurm_partition"
+    if request.minutes > most.minutes:
+        limit = math.floor(most.minutes)
+        yield (
+            f"runtime: expected at most the {limit} minutes of {where}, got {request.minutes}; set runtime: {limit} "
+            "for it in the profile's set-resources (what is cut off goes on at its next attempt)"
+        )
+    if request.mem_mb > most.mem_mb:
+        yield (
+            f"mem_mb: expected at most the {most.mem_mb} of a node of {where}, got {request.mem_mb}; lower memory in "
+            "the config, or set mem_mb for it in the profile's set-resources"
+        )
+    if request.cpus > most.cpus:
+        yield f"threads: expected at most the {most.cpus} of {where}, got {request.cpus}; lower group-components"
+
+
+def _refusal(request: Request) -> str | None:
+    """What SLURM itself says against a request; nothing is submitted."""
+    options = {"--partition": request.partition, "--account": request.account, "--gpus": request.gpus}
+    command = [f"{option}={value}" for option, value in options.items() if value]
+    answer = _run(
+        *("sbatch", "--test-only", f"--time={request.minutes}", f"--mem={request.mem_mb}"),
+        *(f"--cpus-per-task={request.cpus}", *command, "--wrap=true"),
+    )
+    if answer.returncode == 0:
+        return None
+    reason = answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no reason given"
+    return (
+        f"refused with account {request.account or '(none)'} in partition {request.partition or '(default)'}: "
+        f"{reason}; see the profile's lines slurm_account and slurm_partition"
+    )
+
+
+def check(requests: Iterable[Request]) -> None:
+    """Refuse what a cluster could never run.
+
+    Parameters
+    ----------
+    requests : iterable of Request
+        Of every job to come.
+
+    Raises
+    ------
+    ClusterError
+        With a line for each mistake that names job, resource, limit and repair.
+    """
+    limits, default = read_partitions()
+    largest: dict[tuple[Any, ...], Request] = {}
+    for request in requests:  # of each kind, what asks for most
+        kind, sizes = request[:5], request[5:]
+        largest[kind] = Request(*kind, *map(max, largest.get(kind, request)[5:], sizes))
+    mistakes = [
+        f"{request.job}: {mistake}" for request in largest.values() for mistake in _mistakes(request, limits, default)
+    ]
+    if not mistakes:
+        asked = {request[1:3]: request for request in largest.values()}
+        refusals = {request.job: _refusal(request) for request in asked.values()}
+        mistakes = [f"{job}: {refusal}" for job, refusal in refusals.items() if refusal]
+    if mistakes:
+        raise ClusterError("\n".join(mistakes))

@@ -1,0 +1,96 @@
+"""What jobs ask a scheduler for: megabytes and minutes, from a study's config.
+
+The rates are of one core of an AMD EPYC, measured (docs/cluster.md); a GPU's are assumptions. Margins are wide:
+what a job does not use costs nothing but its place in the queue, and one that was killed asks for more at its next
+attempt.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from farfield.iterative.recipe import parse
+
+MARGIN = 3
+"""Times what was measured."""
+
+START = 2
+"""Minutes that a job may take to begin."""
+
+BASE, CUDA = 1500, 3000
+"""Megabytes of Python and torch (600 measured), and of CUDA's libraries (assumed)."""
+
+TRAINED, ON_GPU = 5e5, 20
+"""Object pixels a second that a training of the published widths takes, and a GPU's gain (assumed)."""
+
+APPLIED = 1e6
+"""Object pixels a second through a trained network, its scores included."""
+
+SIMULATED = 1e6
+"""Object pixels a second."""
+
+ITERATED = 1.4e8
+"""Pattern pixels a second that an iteration of a solver takes."""
+
+
+class Need(NamedTuple):
+    """What Snakemake calls these resources."""
+
+    mem_mb: int
+    runtime: int  # minutes
+
+
+def _need(objects: int, patterns: int, seconds: float, config: Mapping[str, Any], gpu: bool) -> Need:
+    """For so many complex objects and real patterns, of four bytes a number, and so many seconds of one core."""
+    numbers = (2 * objects + config["oversampling"] ** 2 * patterns) * config["image_size"] ** 2
+    megabytes = BASE + CUDA * gpu + MARGIN * 4 * numbers / 2**20
+    return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))
+
+
+def _tested(config: Mapping[str, Any]) -> int:
+    return config["crystals"]["test"] + config["noise"]["patterns"]
+
+
+def whole_set(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For a job that simulates, breaks, checks or scores a set, the largest if the job names none.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    wildcards : object
+        Of the job.
+    gpu : bool
+        Whether it runs on one.
+    """
+    sizes = {"train": "training", "validation": "validation", "test": "test"}
+    named = getattr(wildcards, "set", None)
+    samples = max(config["crystals"][size] for name, size in sizes.items() if named in (None, name))
+    return _need(samples, samples, samples * config["image_size"] ** 2 / SIMULATED, config, gpu=False)
+
+
+def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For a training to its last epoch; one that is cut off goes on from its checkpoint. As `whole_set`."""
+    samples, settings, pixels = int(wildcards.samples), config["training"], config["image_size"] ** 2
+    updates = math.ceil(samples / settings["batch_size"])
+    epochs = max(settings["epochs"], math.ceil(settings["updates"] / updates))
+    resident = min(samples, int(config["memory"] * 2**30 / pixels / 16))
+    seconds = samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
+    held = resident + config["crystals"]["validation"]
+    return _need(held, held, seconds, config, gpu)
+
+
+def evaluation(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For all models of a cell, applied to its training set and the test sets, and scored. As `whole_set`."""
+    samples = int(wildcards.samples) + _tested(config)
+    objects = 2 * len(config["seeds"]) * samples
+    return _need(objects, samples, objects * config["image_size"] ** 2 / APPLIED, config, gpu)
+
+
+def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For every start of every pattern of a baseline. As `whole_set`."""
+    settings = config["baselines"][wildcards.recipe]
+    iterations = settings["starts"] * sum(step.iterations for step in parse(settings["recipe"]))
+    patterns = config["baseline_training_patterns"] + _tested(config)
+    side = config["image_size"] * config["oversampling"]
+    return _need(patterns, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)

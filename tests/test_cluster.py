@@ -1,0 +1,87 @@
+"""What a cluster could never run is refused before the first job, with the line to change."""
+
+import pytest
+
+from farfield import cluster
+
+SINFO = """cpu*|1-00:00:00|8000|4|(null)
+cpu*|1-00:00:00|16000|8|(null)
+gpu|2:00:00|64000+|16|gpu:a100:4(S:0-1)
+old|infinite|4000|2|(null)
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A cluster that answers as SLURM would; what `sbatch` is asked lies in a file."""
+
+    def program(name, script):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    (tmp_path / "partitions").write_text(SINFO)
+    program("sinfo", f"/bin/cat {tmp_path}/partitions")
+    program("sbatch", f'echo "$@" >> {tmp_path}/asked')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return program
+
+
+def request(**changes):
+    good = cluster.Request("train", "gpu", None, wants_gpu=True, minutes=60, mem_mb=4000, cpus=1, gpus=1)
+    return good._replace(**changes)
+
+
+def test_partitions_are_read_as_slurm_prints_them(slurm):
+    limits, default = cluster.read_partitions()
+    assert default == "cpu"
+    assert limits == {
+        "cpu": (1440, 16000, 8, 0),
+        "gpu": (120, 64000, 16, 4),
+        "old": (float("inf"), 4000, 2, 0),
+    }
+
+
+def test_what_fits_is_asked_of_slurm_once_for_each_partition_and_account(slurm, tmp_path):
+    cluster.check([request(), request(minutes=90), request(job="simulate", partition=None, wants_gpu=False, gpus=0)])
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert len(asked) == 2
+    assert asked[0].startswith("--test-only --time=90 --mem=4000 --cpus-per-task=1 --partition=gpu --gpus=1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"partition": "gpus"}, "train: slurm_partition: expected one of cpu, gpu, old, got 'gpus'"),
+        ({"partition": "cpu"}, "train: gpu: expected at most the 0 of partition cpu, got 1; change slurm_partition"),
+        ({"gpus": 0}, "train: gpu: the config says device: cuda, but the profile gives none"),
+        ({"minutes": 600}, "train: runtime: expected at most the 120 minutes of partition gpu, got 600"),
+        ({"mem_mb": 70_000}, "train: mem_mb: expected at most the 64000 of a node of partition gpu, got 70000"),
+        ({"cpus": 20}, "train: threads: expected at most the 16 of partition gpu, got 20"),
+    ],
+)
+def test_what_no_node_could_run_is_refused(slurm, changes, message):
+    with pytest.raises(cluster.ClusterError) as error:
+        cluster.check([request(), request(**changes)])
+    assert str(error.value).startswith(message)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_an_account_that_slurm_refuses_is_named(slurm):
+    slurm("sbatch", 'echo "sbatch: error: Invalid account or account/partition combination specified" >&2; exit 1')
+    with pytest.raises(
+        cluster.ClusterError, match=r"account \(none\) in partition gpu: sbatch: error: Invalid account"
+    ):
+        cluster.check([request()])
+
+
+def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(cluster.ClusterError, match="expected SLURM's sinfo on this machine, found none"):
+        cluster.check([request()])
+
+
+def test_a_cluster_that_does_not_answer_is_told_so(slurm):
+    slurm("sinfo", 'echo "slurm_load_partitions: Unable to contact slurm controller" >&2; exit 1')
+    with pytest.raises(cluster.ClusterError, match="sinfo says: slurm_load_partitions: Unable to contact"):
+        cluster.check([request()])
