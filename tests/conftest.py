@@ -1,6 +1,10 @@
 """Annotated shapes are executed in tests; strategies for objects live here, in one place."""
 
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -15,6 +19,9 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from farfield import crystals  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 
 torch.set_num_threads(1)
 settings.register_profile(
@@ -48,3 +55,34 @@ def no_shape_checks():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def copy_workflow(folder: Path) -> Path:
+    """Copy what a study runs from; the package is the one that is installed."""
+    for name in ("Snakefile", "workflow", "config", "profiles", "envs"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, config: str = "config/test.yaml", fails: bool = False) -> str:
+    """Run the workflow in a folder and return what it printed."""
+    result = subprocess.run(
+        [*SNAKEMAKE, *arguments, "--configfile", config],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    printed = result.stdout + result.stderr
+    assert (result.returncode != 0) == fails, printed[-6000:]
+    return printed
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """A copy of the workflow in which the test study has run."""
+    folder = copy_workflow(tmp_path_factory.mktemp("study"))
+    snakemake(folder)
+    return folder

@@ -28,7 +28,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def request(**changes):
-    good = cluster.Request("train", "gpu", None, wants_gpu=True, minutes=60, mem_mb=4000, cpus=1, gpus=1)
+    good = cluster.Request("train", "gpu", None, lacks_gpu=False, minutes=60, mem_mb=4000, cpus=1, gpus=1)
     return good._replace(**changes)
 
 
@@ -43,7 +43,7 @@ def test_partitions_are_read_as_slurm_prints_them(slurm):
 
 
 def test_what_fits_is_asked_of_slurm_once_for_each_partition_and_account(slurm, tmp_path):
-    cluster.check([request(), request(minutes=90), request(job="simulate", partition=None, wants_gpu=False, gpus=0)])
+    cluster.check([request(), request(minutes=90), request(job="simulate", partition=None, gpus=0)])
     asked = (tmp_path / "asked").read_text().splitlines()
     assert len(asked) == 2
     assert asked[0].startswith("--test-only --time=90 --mem=4000 --cpus-per-task=1 --partition=gpu --gpus=1")
@@ -54,7 +54,7 @@ def test_what_fits_is_asked_of_slurm_once_for_each_partition_and_account(slurm, 
     [
         ({"partition": "gpus"}, "train: slurm_partition: expected one of cpu, gpu, old, got 'gpus'"),
         ({"partition": "cpu"}, "train: gpu: expected at most the 0 of partition cpu, got 1; change slurm_partition"),
-        ({"gpus": 0}, "train: gpu: the config says device: cuda, but the profile gives none"),
+        ({"gpus": 0, "lacks_gpu": True}, "train: gpu: the config says device: cuda, but the profile gives none"),
         ({"minutes": 600}, "train: runtime: expected at most the 120 minutes of partition gpu, got 600"),
         ({"mem_mb": 70_000}, "train: mem_mb: expected at most the 64000 of a node of partition gpu, got 70000"),
         ({"cpus": 20}, "train: threads: expected at most the 16 of partition gpu, got 20"),

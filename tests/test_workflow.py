@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,39 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import SNAKEMAKE, copy_workflow, snakemake
 
 import farfield
 from farfield import networks, store
 
-ROOT = Path(__file__).parent.parent
 GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
-
-
-def snakemake(folder: Path, *arguments: str, config: str = "config/test.yaml", fails: bool = False) -> str:
-    """Run the workflow in a folder and return what it printed."""
-    result = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--configfile", config],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    printed = result.stdout + result.stderr
-    assert (result.returncode != 0) == fails, printed[-6000:]
-    return printed
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """A copy of the workflow in which the test study has run."""
-    folder = tmp_path_factory.mktemp("study")
-    for name in ("Snakefile", "workflow", "config", "profiles", "envs"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    snakemake(folder)
-    return folder
 
 
 def results(folder: Path) -> Path:
@@ -291,3 +263,24 @@ def test_the_config_is_the_laptop_study_unless_another_is_named(study):
     result = subprocess.run(command, cwd=study, capture_output=True, text=True, check=True)
     assert "results/laptop/tables/table5.csv" in result.stdout + result.stderr
     assert planned(result.stdout + result.stderr)["train"] == 32
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_the_slurm_profile_plans_a_study_where_there_is_neither_cluster_nor_gpu(tmp_path, device):
+    folder = copy_workflow(tmp_path)
+    options = ["--workflow-profile", "profiles/slurm", "--configfile", "config/test.yaml", "--dry-run"]
+    command = [sys.executable, "-m", "snakemake", *options, "--config", f"device={device}"]
+    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    job = re.search(r"rule train:.*?resources: ([^\n]*)", printed, re.S)[1]
+    assert f"gpu={int(device == 'cuda')}" in job
+    assert "slurm_partition=gpu" in job
+    assert re.search(r"mem_mb=\d+", job)
+    assert re.search(r"runtime=\d+", job)
+
+
+def test_the_workstation_profile_plans_the_same_jobs(tmp_path):
+    folder = copy_workflow(tmp_path)
+    plans = [
+        snakemake(folder, "--dry-run", *profile) for profile in ((), ("--workflow-profile", "profiles/workstation"))
+    ]
+    assert planned(plans[0]) == planned(plans[1])

@@ -17,7 +17,7 @@ class Request(NamedTuple):
     job: str
     partition: str | None
     account: str | None
-    wants_gpu: bool  # and would not run without one
+    lacks_gpu: bool  # that the config insists on
     gpus: int
     minutes: int
     mem_mb: int
@@ -87,7 +87,7 @@ def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | Non
         known = ", ".join(sorted(limits))
         yield f"slurm_partition: expected one of {known}, got {partition!r}; change the profile's line"
         return
-    if request.wants_gpu and not request.gpus:
+    if request.lacks_gpu:
         yield "gpu: the config says device: cuda, but the profile gives none; remove its line gpu, or set device: cpu"
     most = limits[partition]
     where = f"partition {partition}"

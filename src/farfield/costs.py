@@ -1,8 +1,7 @@
 """What jobs ask a scheduler for: megabytes and minutes, from a study's config.
 
 The rates are of one core of an AMD EPYC, measured (docs/cluster.md); a GPU's are assumptions. Margins are wide:
-what a job does not use costs nothing but its place in the queue, and one that was killed asks for more at its next
-attempt.
+what a job does not use costs nothing but its place in the queue.
 """
 
 import math

@@ -2,22 +2,24 @@ from farfield import cluster, costs
 
 
 def asks(cost):
-    """Memory and minutes that a job asks a scheduler for, more at each attempt."""
+    """Memory and minutes that a job asks a scheduler for, a quarter more at each attempt."""
 
     def of(field):
-        return lambda wildcards, attempt: attempt * getattr(cost(config, wildcards, gpus() > 0), field)
+        return lambda wildcards, attempt: round(
+            (1 + (attempt - 1) / 4) * getattr(cost(config, wildcards, gpus() > 0), field)
+        )
 
     return {field: of(field) for field in costs.Need._fields}
 
 
 def request(job):
     """What a job, or a group of jobs, asks SLURM for."""
-    resources = job.resources
+    resources, members = job.resources, list(job) if job.is_group() else [job]
     return cluster.Request(
-        ", ".join(sorted({member.rule.name for member in job})) if job.is_group() else job.rule.name,
+        ", ".join(sorted({member.rule.name for member in members})),
         partition=resources.get("slurm_partition"),
         account=resources.get("slurm_account"),
-        wants_gpu=config["device"] == "cuda" and "gpu" in resources.keys(),
+        lacks_gpu=config["device"] == "cuda" and any(member.resources.get("gpu") == 0 for member in members),
         gpus=int(resources.get("gpu") or 0),
         minutes=int(resources.get("runtime") or 0),
         mem_mb=int(resources.get("mem_mb") or 0),
@@ -28,10 +30,9 @@ def request(job):
 # What a cluster could never run would wait in its queue for ever.
 onstart:
     if elsewhere():
-        remote = [job for job in workflow.dag.get_jobs_or_groups() if not job.is_local]
-        waiting = set(workflow.dag.needrun_jobs())
-        due = [job for job in remote if not waiting.isdisjoint(job if job.is_group() else [job])]
+        dag = workflow.dag
+        remote = {dag.get_job_group(job) or job for job in dag.needrun_jobs() if not job.is_local}
         try:
-            cluster.check(map(request, due))
+            cluster.check(map(request, remote))
         except cluster.ClusterError as error:
             raise WorkflowError(f"the cluster cannot run this study with this profile:\n{error}") from None

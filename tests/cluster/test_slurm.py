@@ -1,0 +1,264 @@
+"""The test study on a real SLURM, through everything that befalls a study on a cluster."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import safetensors.torch
+import yaml
+from conftest import ROOT, SNAKEMAKE, copy_workflow, snakemake
+from slurm import Slurm, missing, wait_until
+
+PROFILE, CONFIG = ["--workflow-profile", "profiles/slurm"], ["--configfile", "small.yaml"]
+# Intervals for jobs of seconds; on the command line group-components takes the place of the profile's.
+BRISK = [
+    *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
+    *("--latency-wait", "10", "--group-components", "cell=2", "variants=1", "gaussian=2", "sets=1"),
+]
+TABLES = [f"tables/{name}" for name in ("table1", "table2", "table3", "table4", "table5", "paired", "gaussian")]
+CELL, LOG = "results/long/models/unet/after/n64/seed0", "results/long/logs/train/unet/after/n64/seed0.log"
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """One for all tests; its folder's name is short, as sockets lie in it."""
+    if reason := missing():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))
+    cluster = Slurm(folder)
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder)
+
+
+def configure(path, **changes):
+    """Write a config: of the test study one network and one baseline, and changes to that."""
+    config = yaml.safe_load((ROOT / "config/test.yaml").read_text())
+    training = config["training"] | changes.pop("training", {})
+    baselines = {"hio-tuned": config["baselines"]["hio-tuned"]}
+    config |= {"networks": ["unet"], "baselines": baselines, "training": training, **changes}
+    path.write_text(yaml.safe_dump(config))
+
+
+def start(slurm, folder, *command):
+    """Start snakemake, or a script that does, and let it write into a file."""
+    path = f"{Path(sys.executable).parent}:{slurm.environment['PATH']}"
+    with (folder / "printed").open("a") as printed:
+        environment = {**slurm.environment, "PATH": path}
+        run = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=printed, env=environment)
+    run.folder = folder
+    return run
+
+
+def submit(slurm, folder, *arguments, config=CONFIG):
+    """Start a study as its user does."""
+    return start(slurm, folder, "snakemake", *arguments, *PROFILE, *config, *BRISK)
+
+
+def finish(process, folder, seconds=300):
+    """Wait for a snakemake that ends well."""
+    assert process.wait(seconds) == 0, (folder / "printed").read_text()[-6000:]
+
+
+class Crowd(threading.Thread):
+    """Notes the most jobs of a partition that ever ran at once."""
+
+    def __init__(self, slurm, partition):
+        super().__init__(daemon=True)
+        self.slurm, self.partition, self.most, self.over = slurm, partition, 0, threading.Event()
+
+    def run(self):
+        while not self.over.wait(0.5):
+            self.most = max(self.most, len(self.slurm.jobs("RUNNING", partition=self.partition)))
+
+
+def first_running(slurm, run, kind):
+    """Wait for a running job of a kind, and give its number."""
+    found = {}
+
+    def look():
+        assert run.poll() is None, (run.folder / "printed").read_text()[-6000:]
+        jobs = slurm.jobs("RUNNING", folder=run.folder)
+        found.update({number: comment for number, comment in jobs.items() if kind in comment})
+        return found
+
+    wait_until(look, f"no {kind} runs", 240)
+    return next(iter(found))
+
+
+def disturb(slurm, folder):
+    """A study, run by a user who meets with every accident; returns what was seen on the way."""
+    seen = {}
+    run = submit(slurm, folder)
+    slurm.answer("scancel", victim := first_running(slurm, run, "cell"))
+    seen["cancelled"] = victim
+    slurm.answer("scontrol", "requeue", first_running(slurm, run, "cell"))  # as a preemption does
+    time.sleep(6)  # slurmctld writes down new jobs every five seconds, and would forget them (docs/cluster.md)
+    slurm.kill("slurmctld")
+    time.sleep(3)
+    slurm.start("slurmctld")
+
+    first_running(slurm, run, "cell")
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    time.sleep(10)  # KillWait is 5
+    seen["after Ctrl-C"] = slurm.jobs(folder=folder)
+
+    run = submit(slurm, folder)
+    first_running(slurm, run, "cell")
+    run.kill()
+    run.wait()
+    time.sleep(1)
+    seen["orphans"] = slurm.jobs(folder=folder)
+    finish(start(slurm, folder, "profiles/slurm/recover", *CONFIG, *BRISK), folder, 400)
+    return seen
+
+
+def cut_off(slurm, folder, quiet):
+    """A training that runs out of memory, then of time, and is cancelled after that; and, aside, one undisturbed."""
+    training = {"epochs": 2000, "learning_rate_floor": 1.0e-30, "patience": 1000}
+    for where in (folder, quiet):
+        configure(where / "long.yaml", study="long", training=training)
+    undisturbed = start(slurm, quiet, *SNAKEMAKE, f"{CELL}/history.csv", "--configfile", "long.yaml")
+    run = submit(
+        *(slurm, folder, f"{CELL}/history.csv", "--set-resources", "train:slurm_partition=cpu"),
+        *("train:mem_mb=300 if attempt == 1 else 3000", "train:runtime=1 if attempt == 2 else 10"),
+        *("train:slurm_extra=''",),
+        config=["--configfile", "long.yaml"],
+    )
+    log = folder / LOG
+
+    def resumed():
+        assert run.poll() is None, (folder / "printed").read_text()[-6000:]
+        return log.exists() and "resumed after" in log.read_text()
+
+    wait_until(resumed, "no training resumed", 400)
+    time.sleep(3)
+    slurm.answer("scancel", first_running(slurm, run, "train"))
+    finish(run, folder)
+    finish(undisturbed, quiet)
+
+
+@pytest.fixture(scope="module")
+def accidents(slurm, tmp_path_factory):
+    """Both stories, side by side, as users of one cluster are; and what is undisturbed, on this machine."""
+    names = ("here", "disturbed", "cut-off", "quiet")
+    here, folder, long, quiet = (copy_workflow(tmp_path_factory.mktemp(name)) for name in names)
+    for where in (here, folder):
+        configure(where / "small.yaml", study="small", device="cuda-if-available")
+    crowd = Crowd(slurm, "gpu")
+    crowd.start()
+    with ThreadPoolExecutor() as pool:
+        training = pool.submit(cut_off, slurm, long, quiet)
+        snakemake(here, config="small.yaml")
+        seen = disturb(slurm, folder)
+        training.result()
+    crowd.over.set()
+    crowd.join()
+    return SimpleNamespace(here=here, folder=folder, seen=seen, most=crowd.most, cut_off=long, quiet=quiet)
+
+
+def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents):
+    folders = accidents.folder, accidents.here
+    for name in [*TABLES, "data/conditioning"]:
+        texts = [(folder / f"results/small/{name}.csv").read_text() for folder in folders]
+        assert texts[0] == texts[1], name
+    noise = [pd.read_csv(folder / "results/small/tables/noise.csv") for folder in folders]
+    pd.testing.assert_frame_equal(*(frame.drop(columns="seconds") for frame in noise))
+
+
+def test_accidents_were_accidents(accidents, slurm):
+    assert accidents.seen["cancelled"] in slurm.jobs("CANCELLED")
+    assert accidents.seen["orphans"]
+    printed = (accidents.folder / "printed").read_text()
+    assert "Trying to restart job" in printed
+    assert "waiting for" in printed
+
+
+def test_ctrl_c_cancels_the_jobs(accidents):
+    assert not accidents.seen["after Ctrl-C"]
+
+
+def test_nothing_is_left_to_do(accidents, slurm):
+    folder = accidents.folder
+    before = len((slurm.folder / "calls").read_text().splitlines())
+    finish(submit(slurm, folder), folder)
+    assert "Nothing to be done" in (folder / "printed").read_text()[-500:]
+    calls = (slurm.folder / "calls").read_text().splitlines()[before:]
+    assert not [call for call in calls if call.startswith("sbatch")]
+
+
+def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents, slurm):
+    lines = (slurm.folder / "calls").read_text().splitlines()
+    calls = [line for line in lines if "sbatch --parsable" in line and str(accidents.folder) in line]
+    kinds = {re.search(r"--comment (rule_\w+)", call)[1]: call for call in calls}
+    for kind, call in kinds.items():
+        on_gpu = any(name in kind for name in ("train", "evaluate_network", "reconstruct", "gaussian"))
+        assert (" -p gpu " in call) == on_gpu, kind
+        assert ("--gpus=1" in call or "--gpus 1" in call or "gpu:1" in call) == on_gpu, call[:800]
+        assert " -t " in call
+        assert " --mem " in call
+    assert not [kind for kind in kinds if "table" in kind or "figure" in kind]
+    assert any("simulate" in kind for kind in kinds)
+    assert accidents.most == 1
+
+
+def test_a_gpu_that_is_none_is_replaced_with_a_warning(accidents):
+    log = accidents.folder / "results/small/logs/train/unet/after/n32/seed0.log"
+    assert "torch finds no GPU; computing on the CPU" in log.read_text()
+
+
+def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):
+    log, printed = (accidents.cut_off / LOG).read_text(), (accidents.cut_off / "printed").read_text()
+    assert printed.count("Trying to restart job") == 3
+    assert "exceeded memory limit" in printed
+    assert "DUE TO TIME LIMIT" in printed
+    assert printed.count("error: ended by signal 15") >= 2  # a failed attempt's log is printed, the last one's stays
+    ends = sorted({int(epoch) for epoch in re.findall(r"resumed after epoch (\d+)", printed + log)})
+    assert len(ends) == 2
+    assert 0 < ends[0] < ends[1] < 2000
+    cells = [folder / CELL for folder in (accidents.cut_off, accidents.quiet)]
+    measured = ["epoch", "loss", "validation_sa_mse", "learning_rate"]
+    histories = [pd.read_csv(cell / "history.csv", dtype=str)[measured] for cell in cells]
+    pd.testing.assert_frame_equal(*histories)
+    assert list(histories[0].epoch) == [str(epoch) for epoch in range(1, 2001)]
+    for name in ("final", "best"):
+        tensors = [safetensors.torch.load_file(cell / f"{name}.safetensors") for cell in cells]
+        assert all(tensors[0][key].equal(tensors[1][key]) for key in tensors[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"&gpu gpu ": "&gpu gpus "}, r"slurm_partition: expected one of cpu, gpu, got 'gpus'"),
+        ({"&gpu gpu ": "&gpu cpu "}, r"gpu: expected at most the 0 of partition cpu, got 1; change slurm_partition"),
+        ({"&gpu gpu ": "&gpu gpu\n    runtime: 600 "}, r"runtime: expected at most the 120 minutes of partition gpu"),
+        (
+            {"&gpu gpu ": "&gpu gpu\n    gpu: 0 "},
+            r"train: gpu: the config says device: cuda, but the profile gives no",
+        ),
+    ],
+)
+def test_a_profile_that_does_not_suit_the_cluster_is_refused_before_the_first_job(slurm, tmp_path, changes, message):
+    folder = copy_workflow(tmp_path)
+    profile = folder / "profiles/slurm/config.yaml"
+    text = profile.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    profile.write_text(text)
+    calls = (slurm.folder / "calls").read_text()
+    run = submit(slurm, folder, config=["--configfile", "config/test.yaml", "--config", "device=cuda"])
+    assert run.wait(60) == 1
+    assert re.search(message, (folder / "printed").read_text())
+    assert "sbatch --parsable" not in (slurm.folder / "calls").read_text()[len(calls) :]
