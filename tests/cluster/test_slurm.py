@@ -237,6 +237,16 @@ def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):
         assert all(tensors[0][key].equal(tensors[1][key]) for key in tensors[0])
 
 
+def test_a_gpu_that_is_none_fails_a_study_that_insists_on_one(accidents, slurm):
+    folder = accidents.cut_off
+    target = "results/long/models/unet/after/n32/seed0/history.csv"
+    options = ["--configfile", "long.yaml", "--config", "device=cuda", "--retries", "0"]
+    run = submit(slurm, folder, target, config=options)
+    assert run.wait(120) == 1
+    assert "device: expected a CUDA GPU, found none" in (folder / "printed").read_text()
+    assert not (folder / target).exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
