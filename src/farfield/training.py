@@ -119,15 +119,13 @@ class _Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.scheduler.step(row["validation_sa_mse"])
         self.history.append(row)
-        state = {
-            "fingerprint": self.fingerprint,
+        changing = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "history": self.history,
-            "best": self.best,
         }
-        self.checkpoint = copy.deepcopy(state)
+        kept = {"fingerprint": self.fingerprint, "history": [*self.history], "best": self.best}
+        self.checkpoint = {**copy.deepcopy(changing), **kept}
 
     def save(self, folder: Path) -> None:
         """Leave a checkpoint of the last whole epoch, and the history so far for those who watch."""
