@@ -28,7 +28,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def request(**changes):
-    good = cluster.Request("train", "gpu", None, lacks_gpu=False, minutes=60, mem_mb=4000, cpus=1, gpus=1)
+    good = cluster.Request("train", "gpu", None, (), lacks_gpu=False, minutes=60, mem_mb=4000, cpus=1, gpus=1)
     return good._replace(**changes)
 
 
@@ -65,6 +65,20 @@ def test_what_no_node_could_run_is_refused(slurm, changes, message):
         cluster.check([request(), request(**changes)])
     assert str(error.value).startswith(message)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_job_may_name_several_partitions_or_none_and_options_of_the_site(slurm, tmp_path):
+    cluster.check([request(partition="gpu,cpu", minutes=600, options=("--qos=long",))])
+    assert "--partition=gpu,cpu --gpus=1 --qos=long" in (tmp_path / "asked").read_text()
+    (tmp_path / "partitions").write_text(SINFO.replace("cpu*", "cpu"))
+    cluster.check([request(partition=None)])
+    with pytest.raises(cluster.ClusterError, match="slurm_partition: expected one of cpu, gpu, old, got 'cpus'"):
+        cluster.check([request(partition="gpu,cpus")])
+
+
+def test_next_attempts_may_ask_for_what_is_left(slurm):
+    assert cluster.check([request(minutes=80, mem_mb=6400), request(minutes=60, mem_mb=32_000)]) == (1.5, 2.0)
+    assert cluster.check([]) == (1.0, 1.0)
 
 
 def test_an_account_that_slurm_refuses_is_named(slurm):

@@ -17,6 +17,7 @@ class Request(NamedTuple):
     job: str
     partition: str | None
     account: str | None
+    options: tuple[str, ...]  # others that sbatch will get, such as --qos=long
     lacks_gpu: bool  # that the config insists on
     gpus: int
     minutes: int
@@ -28,9 +29,9 @@ class Limits(NamedTuple):
     """The most that any job of a partition gets."""
 
     minutes: float
-    mem_mb: int
-    cpus: int
-    gpus: int
+    mem_mb: float
+    cpus: float
+    gpus: float
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -81,23 +82,33 @@ def read_partitions() -> tuple[dict[str, Limits], str | None]:
     return limits, default
 
 
+def _most(request: Request, limits: Mapping[str, Limits], default: str | None) -> Limits:
+    """Return the limits of a request's partitions; none where the cluster chooses one by itself."""
+    names = [name for name in (request.partition or default or "").split(",") if name]
+    if not names:
+        return Limits(math.inf, math.inf, math.inf, math.inf)
+    return Limits(*map(max, *(limits[name] for name in names), (0, 0, 0, 0)))
+
+
 def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | None) -> Iterator[str]:
-    partition = request.partition or default
-    if partition not in limits:
+    names = (request.partition or default or "").split(",")
+    unknown = [name for name in names if name and name not in limits]
+    if unknown:
         known = ", ".join(sorted(limits))
-        yield f"slurm_partition: expected one of {known}, got {partition!r}; change the profile's line"
+        yield f"slurm_partition: expected one of {known}, got {unknown[0]!r}; change the profile's line"
         return
     if request.lacks_gpu:
         yield "gpu: the config says device: cuda, but the profile gives none; remove its line gpu, or set device: cpu"
-    most = limits[partition]
-    where = f"partition {partition}"
+    most = _most(request, limits, default)
+    where = f"partition {','.join(names)}"
     if request.gpus > most.gpus:
         yield f"gpu: expected at most the {most.gpus} of {where}, got {request.gpus}; change slurm_partition"
     if request.minutes > most.minutes:
         limit = math.floor(most.minutes)
         yield (
-            f"runtime: expected at most the {limit} minutes of {where}, got {request.minutes}; set runtime: {limit} "
-            "for it in the profile's set-resources (what is cut off goes on at its next attempt)"
+            f"runtime: expected at most the {limit} minutes of {where}, got {request.minutes}; take another, "
+            "set a runtime in the profile's set-resources (a training that is cut off goes on at its next attempt) "
+            "or, where rules share the job, take them out of groups"
         )
     if request.mem_mb > most.mem_mb:
         yield (
@@ -111,7 +122,7 @@ def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | Non
 def _refusal(request: Request) -> str | None:
     """What SLURM itself says against a request; nothing is submitted."""
     options = {"--partition": request.partition, "--account": request.account, "--gpus": request.gpus}
-    command = [f"{option}={value}" for option, value in options.items() if value]
+    command = [f"{option}={value}" for option, value in options.items() if value] + [*request.options]
     answer = _run(
         *("sbatch", "--test-only", f"--time={request.minutes}", f"--mem={request.mem_mb}"),
         *(f"--cpus-per-task={request.cpus}", *command, "--wrap=true"),
@@ -125,13 +136,18 @@ def _refusal(request: Request) -> str | None:
     )
 
 
-def check(requests: Iterable[Request]) -> None:
+def check(requests: Iterable[Request]) -> tuple[float, float]:
     """Refuse what a cluster could never run.
 
     Parameters
     ----------
     requests : iterable of Request
         Of every job to come.
+
+    Returns
+    -------
+    minutes, mem_mb : float
+        By what factor every job could ask for more, at a next attempt, and still be run.
 
     Raises
     ------
@@ -141,14 +157,24 @@ def check(requests: Iterable[Request]) -> None:
     limits, default = read_partitions()
     largest: dict[tuple[Any, ...], Request] = {}
     for request in requests:  # of each kind, what asks for most
-        kind, sizes = request[:5], request[5:]
-        largest[kind] = Request(*kind, *map(max, largest.get(kind, request)[5:], sizes))
+        kind = (request.job, request.partition, request.account, request.options, request.lacks_gpu, request.gpus)
+        other = largest.get(kind, request)
+        largest[kind] = request._replace(
+            minutes=max(request.minutes, other.minutes),
+            mem_mb=max(request.mem_mb, other.mem_mb),
+            cpus=max(request.cpus, other.cpus),
+        )
     mistakes = [
         f"{request.job}: {mistake}" for request in largest.values() for mistake in _mistakes(request, limits, default)
     ]
     if not mistakes:
-        asked = {request[1:3]: request for request in largest.values()}
+        asked = {(request.partition, request.account): request for request in largest.values()}
         refusals = {request.job: _refusal(request) for request in asked.values()}
         mistakes = [f"{job}: {refusal}" for job, refusal in refusals.items() if refusal]
     if mistakes:
         raise ClusterError("\n".join(mistakes))
+    room = [(_most(request, limits, default), request) for request in largest.values()]
+    return (
+        min((most.minutes / max(1, request.minutes) for most, request in room), default=1.0),
+        min((most.mem_mb / max(1, request.mem_mb) for most, request in room), default=1.0),
+    )

@@ -13,8 +13,8 @@ from farfield.iterative.recipe import parse
 MARGIN = 3
 """Times what was measured."""
 
-START = 2
-"""Minutes that a job may take to begin."""
+START = 5
+"""Minutes that a job may take to begin, and that SLURM may be early with its warning."""
 
 BASE, CUDA = 1500, 3000
 """Megabytes of Python and torch (600 measured), and of CUDA's libraries (assumed)."""
@@ -22,11 +22,14 @@ BASE, CUDA = 1500, 3000
 TRAINED, ON_GPU = 5e5, 20
 """Object pixels a second that a training of the published widths takes, and a GPU's gain (assumed)."""
 
-APPLIED = 1e6
+APPLIED = 7e5
 """Object pixels a second through a trained network, its scores included."""
 
 SIMULATED = 1e6
 """Object pixels a second."""
+
+LEARNED = 7e9
+"""Multiplications and additions a second in the training of a perceptron."""
 
 ITERATED = 1.4e8
 """Pattern pixels a second that an iteration of a solver takes."""
@@ -73,7 +76,8 @@ def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     samples, settings, pixels = int(wildcards.samples), config["training"], config["image_size"] ** 2
     updates = math.ceil(samples / settings["batch_size"])
     epochs = max(settings["epochs"], math.ceil(settings["updates"] / updates))
-    resident = min(samples, int(config["memory"] * 2**30 / pixels / 16))
+    per_pixel = 8 + 2 * config["oversampling"] ** 2  # bytes of `batches.Batches`, in bfloat16
+    resident = min(samples, int(config["memory"] * 2**30 / pixels / per_pixel))
     seconds = samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
     held = resident + config["crystals"]["validation"]
     return _need(held, held, seconds, config, gpu)
@@ -93,3 +97,14 @@ def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     patterns = config["baseline_training_patterns"] + _tested(config)
     side = config["image_size"] * config["oversampling"]
     return _need(patterns, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
+
+
+def gaussian(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For the perceptrons of a cell of Gaussian phase retrieval. As `whole_set`."""
+    settings, samples = config["gaussian"], int(wildcards.samples)
+    weights = settings["layers"] * sum(width**2 for width in settings["widths"])
+    work = 3 * weights * samples * settings["epochs"] * len(config["seeds"])  # forward, and twice that backward
+    numbers = samples * int(wildcards.dimension) * (1 + settings["measurements"])
+    megabytes = BASE + CUDA * gpu + MARGIN * 4 * numbers / 2**20
+    seconds = work / (LEARNED * (ON_GPU if gpu else 1))
+    return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))

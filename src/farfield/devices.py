@@ -43,7 +43,7 @@ def _lock_a_gpu(names: list[str]) -> int:
     """Wait for a GPU that no other process of this user holds, and hold it."""
     while True:
         for index, name in enumerate(names):
-            path = Path(tempfile.gettempdir()) / f"farfield-{os.getuid()}-gpu-{name}.lock"
+            path = Path(tempfile.gettempdir()) / f"farfield-{os.getuid()}-gpu-{name.replace('/', '-')}.lock"
             lock = path.open("w")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +52,8 @@ def _lock_a_gpu(names: list[str]) -> int:
             else:
                 _locks.append(lock)
                 return index
-        time.sleep(1)
+        logger.info("every GPU is taken by another job; waiting")
+        time.sleep(10)
 
 
 @cache

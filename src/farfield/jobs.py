@@ -16,7 +16,7 @@ def job(log: str | Path) -> Iterator[None]:
     """Log to a file, and end a job that fails for a known reason with its message instead of a traceback.
 
     SIGTERM, by which schedulers announce a time limit, a preemption or a cancellation, ends it as an exit does, so
-    that what it is about can be put in order first.
+    that a training can write its checkpoint first.
 
     Parameters
     ----------

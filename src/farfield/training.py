@@ -236,7 +236,7 @@ def _train(
                 saved = time.monotonic()
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or a scheduler's signal
         trainer.save(folder)
-        logger.warning("told to stop; a checkpoint holds the last whole epoch")
+        logger.warning("told to stop; %d epochs are in the checkpoint", len(trainer.history))
         raise
 
 

@@ -91,7 +91,8 @@ class Slurm:
         (folder / "slurm.conf").write_text(conf)
         os.mknod(folder / "gpu0", 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # /dev/null will do
         (folder / "gres.conf").write_text(f"NodeName=gpu1 Name=gpu File={folder}/gpu0\n")
-        (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n") if self._is_new() else None
+        if self._is_new():
+            (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         # The job-step plugin drops every SLURM_* variable before it calls srun, so each command brings its own.
         for name in CLIENTS:
             path = folder / "bin" / name
@@ -107,6 +108,10 @@ class Slurm:
         }
         (folder / "munge.key").write_bytes(os.urandom(1024))
         (folder / "munge.key").chmod(0o600)
+
+    def begin(self) -> None:
+        """Start every daemon, and wait until jobs can be submitted."""
+        folder = self.folder
         self.start("munged")
         wait_until((folder / "munge.socket").exists, "munged has no socket")
         self.start("slurmctld")
@@ -163,4 +168,8 @@ class Slurm:
             wait_until(lambda: not self.jobs(), "jobs do not end", 20)
         for daemon in reversed(self.daemons.values()):
             daemon.terminate()
-            daemon.wait(20)
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()

@@ -1,12 +1,15 @@
 from farfield import cluster, costs
 
+# By what factor jobs may ask for more when they are tried again; a cluster's limits can allow for less.
+room = dict.fromkeys(costs.Need._fields, 2.0)
+
 
 def asks(cost):
-    """Memory and minutes that a job asks a scheduler for, a quarter more at each attempt."""
+    """Memory and minutes that a job asks a scheduler for, a quarter more at each attempt if there is room."""
 
     def of(field):
-        return lambda wildcards, attempt: round(
-            (1 + (attempt - 1) / 4) * getattr(cost(config, wildcards, gpus() > 0), field)
+        return lambda wildcards, attempt: int(
+            min(1 + (attempt - 1) / 4, room[field]) * getattr(cost(config, wildcards, gpus() > 0), field)
         )
 
     return {field: of(field) for field in costs.Need._fields}
@@ -18,7 +21,8 @@ def request(job):
     return cluster.Request(
         ", ".join(sorted({member.rule.name for member in members})),
         partition=resources.get("slurm_partition"),
-        account=resources.get("slurm_account"),
+        account=(str(resources.get("slurm_account") or "").replace(",", " ").split() or [None])[0],
+        options=tuple(f"--{name}={resources.get(name)}" for name in ("qos", "constraint") if resources.get(name)),
         lacks_gpu=config["device"] == "cuda" and any(member.resources.get("gpu") == 0 for member in members),
         gpus=int(resources.get("gpu") or 0),
         minutes=int(resources.get("runtime") or 0),
@@ -33,6 +37,6 @@ onstart:
         dag = workflow.dag
         remote = {dag.get_job_group(job) or job for job in dag.needrun_jobs() if not job.is_local}
         try:
-            cluster.check(map(request, remote))
+            room["runtime"], room["mem_mb"] = cluster.check(map(request, remote))
         except cluster.ClusterError as error:
             raise WorkflowError(f"the cluster cannot run this study with this profile:\n{error}") from None

@@ -28,6 +28,7 @@ rule gaussian:
         ENVIRONMENT
     threads: 1
     resources:
+        **asks(costs.gaussian),
         gpu=gpus,
     params:
         settings={key: value for key, value in config["gaussian"].items() if key not in ("dimensions", "samples")},
