@@ -1,14 +1,12 @@
 """What jobs ask for: more for more data, and enough for what was measured."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from farfield import config, costs
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture

@@ -61,17 +61,7 @@ def claim_device(name: str) -> torch.device:
     """Turn the config's ``device`` into a device of this process's own, as long as it lives.
 
     A scheduler shows a job its own GPU. Where a job sees several, as on a workstation, jobs side by side take one
-    each.
-
-    Parameters
-    ----------
-    name : str
-        ``cpu``, ``cuda`` or ``cuda-if-available``.
-
-    Raises
-    ------
-    ValueError
-        If CUDA is asked for and there is none.
+    each. It takes and raises what `choose_device` does.
     """
     device = choose_device(name)
     if device.type == "cpu" or torch.cuda.device_count() == 1:
