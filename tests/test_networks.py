@@ -8,7 +8,7 @@ from farfield import batches, networks
 from farfield.diffraction import measure
 from farfield.networks import retriever
 from farfield.networks.retriever import Retriever
-from farfield.networks.sisprnet import PReLU
+from farfield.networks.sisprnet import PReLU, _average_pool
 from farfield.networks.unet import EncoderDecoder
 
 
@@ -146,3 +146,20 @@ def test_the_faster_prelu_is_torchs(dtype):
     assert torch.allclose(
         ours.weight.grad, theirs.weight.grad.float(), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5
     )
+
+
+def test_prelu_takes_a_gradient_of_another_layout():
+    x = torch.randn(3, 5, 8, 8, requires_grad=True)
+    gradient = torch.randn(3, 5, 8, 8).contiguous(memory_format=torch.channels_last)
+    ours, theirs = (torch.autograd.grad(module(x), x, gradient)[0] for module in (PReLU(), torch.nn.PReLU()))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_faster_pooling_is_torchs(layout, size):
+    x = torch.randn(3, 5, 8, 16).contiguous(memory_format=layout).requires_grad_()
+    ours, theirs = _average_pool(x, size), torch.nn.functional.avg_pool2d(x, size)
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    gradient = torch.randn_like(theirs)
+    assert torch.allclose(*(torch.autograd.grad(pooled, x, gradient)[0] for pooled in (ours, theirs)))
