@@ -3,9 +3,10 @@ PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
+PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results reproduction report test bench lint lock clean
+.PHONY: help setup results reproduction report wheels test bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -30,6 +31,14 @@ reproduction: setup ## the published grid at N = 32, collected into docs/reprodu
 
 report: results ## results/{study}/report.zip, for a browser
 	$(BIN)/snakemake --report results/$(STUDY)/report.zip --configfile $(CONFIG)
+
+# connection-pool has no wheel on PyPI; pure Python, it is built here once.
+wheels: setup ## what a GPU machine without network needs beside torch (PYTHON_VERSION=3.12), into wheels/
+	mkdir -p wheels
+	grep -v -E '^(torch==|-e)' requirements.txt > wheels/requirements.txt
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir wheels connection-pool
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+	  --python-version $(PYTHON_VERSION) --dest wheels --find-links wheels --requirement wheels/requirements.txt
 
 test: setup ## pytest
 	$(BIN)/python -m pytest
