@@ -42,11 +42,14 @@ def test_partitions_are_read_as_slurm_prints_them(slurm):
     }
 
 
-def test_what_fits_is_asked_of_slurm_once_for_each_partition_and_account(slurm, tmp_path):
-    cluster.check([request(), request(minutes=90), request(job="simulate", partition=None, gpus=0)])
+def test_what_fits_is_asked_of_slurm_once_for_each_kind_of_job(slurm, tmp_path):
+    longest = request(minutes=90, options=("--qos=long",))
+    cluster.check([request(options=longest.options), longest, request(job="simulate", partition=None, gpus=0)])
     asked = (tmp_path / "asked").read_text().splitlines()
-    assert len(asked) == 2
-    assert asked[0].startswith("--test-only --time=90 --mem=4000 --cpus-per-task=1 --partition=gpu --gpus=1")
+    assert asked == [
+        "--test-only --time=90 --mem=4000 --cpus-per-task=1 --partition=gpu --gpus=1 --qos=long --wrap=true",
+        "--test-only --time=60 --mem=4000 --cpus-per-task=1 --wrap=true",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,9 @@ def test_next_attempts_may_ask_for_what_is_left(slurm):
 def test_an_account_that_slurm_refuses_is_named(slurm):
     slurm("sbatch", 'echo "sbatch: error: Invalid account or account/partition combination specified" >&2; exit 1')
     with pytest.raises(
-        cluster.ClusterError, match=r"account \(none\) in partition gpu: sbatch: error: Invalid account"
+        cluster.ClusterError, match=r"^\w+: refused with account \(none\) in partition gpu: .*Invalid account[^\n]+$"
     ):
-        cluster.check([request()])
+        cluster.check([request(), request(job="gaussian", minutes=5)])
 
 
 def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):

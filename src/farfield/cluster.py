@@ -168,9 +168,8 @@ def check(requests: Iterable[Request]) -> tuple[float, float]:
         f"{request.job}: {mistake}" for request in largest.values() for mistake in _mistakes(request, limits, default)
     ]
     if not mistakes:
-        asked = {(request.partition, request.account): request for request in largest.values()}
-        refusals = {request.job: _refusal(request) for request in asked.values()}
-        mistakes = [f"{job}: {refusal}" for job, refusal in refusals.items() if refusal]
+        refusals = {_refusal(request): request.job for request in largest.values()}
+        mistakes = [f"{job}: {refusal}" for refusal, job in refusals.items() if refusal]
     if mistakes:
         raise ClusterError("\n".join(mistakes))
     room = [(_most(request, limits, default), request) for request in largest.values()]
