@@ -1,3 +1,6 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 import xarray as xr
@@ -66,13 +69,33 @@ def test_a_streamed_training_ends_with_the_weights_of_one_in_memory(monkeypatch,
     assert files[0] == files[1]
 
 
+def test_what_is_streamed_is_brought_near_if_there_is_room_on_a_disk(monkeypatch, objects, lazily):
+    monkeypatch.setattr(batches, "_is_memory", lambda folder: False)
+    near = feed(lazily, 1e-9).objects
+    assert near is not lazily
+    assert torch.equal(near[0:300], objects)
+    assert torch.equal(near[290:400], objects[290:])
+    assert len(near) == 300
+    for name, answer in (("_is_memory", True), ("shutil.disk_usage", SimpleNamespace(free=300 * 16**2 * 8))):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"farfield.batches.{name}", lambda folder, answer=answer: answer)
+            assert feed(lazily, 1e-9).objects is lazily
+    assert feed(objects, 1e-9).objects is objects
+
+
+@pytest.mark.skipif("tmpfs /dev/shm tmpfs" not in Path("/proc/self/mounts").read_text(), reason="no /dev/shm")
+def test_memory_is_no_disk():
+    assert batches._is_memory(Path("/dev/shm/some"))
+    assert not batches._is_memory(Path("/proc/self"))
+
+
 def test_streaming_holds_a_group_and_no_more(monkeypatch, lazily):
     monkeypatch.setattr(batches, "GROUP", 128 * 16**2)
     held = []
     read = batches.read_samples
     monkeypatch.setattr(batches, "read_samples", lambda *where: held.append(where[1:]) or read(*where))
     streamed = feed(lazily, 1e-9)
-    assert not held
+    held.clear()  # of what was brought near, block by block
     next(iter(streamed.epoch(32, 5)))
     assert len(held) == 2  # two blocks of 64
 

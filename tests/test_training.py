@@ -3,13 +3,14 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from farfield import crystals, metrics, networks, training
+from farfield import crystals, metrics, networks, store, training
 from farfield.diffraction import measure
 from farfield.symmetry import break_symmetries
 
@@ -95,10 +96,34 @@ training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], sett
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
+        ".kept",
         "best.safetensors",
         "final.safetensors",
         "history.csv",
     ]
+
+
+def test_a_training_that_ended_is_put_back_until_it_was_read(sets, tmp_path, caplog):
+    """As where it shared a cluster's job with one that failed, for which Snakemake deletes the outputs of both."""
+    trained, made = fit(sets, tmp_path), weights(tmp_path)
+    outputs = [tmp_path / name for name in ("final.safetensors", "best.safetensors", "history.csv")]
+    history = outputs[2].read_text()
+    for output in outputs:
+        output.unlink()
+    rows = []
+    with caplog.at_level(logging.INFO):
+        again = fit(sets, tmp_path, on_epoch=rows.append)
+    assert "they are put back" in caplog.text
+    assert not rows
+    assert weights(tmp_path) == made
+    assert outputs[2].read_text() == history
+    assert all(torch.equal(one, other) for one, other in zip(trained.parameters(), again.parameters(), strict=True))
+
+    fit(sets, tmp_path, settings=replace(SETTINGS, learning_rate=1e-3), on_epoch=rows.append)
+    assert len(rows) == SETTINGS.epochs
+    store.let_go(tmp_path)
+    fit(sets, tmp_path, settings=replace(SETTINGS, learning_rate=1e-3), on_epoch=rows.append)
+    assert len(rows) == 2 * SETTINGS.epochs
 
 
 @pytest.mark.parametrize("change", ["config", "data", "code", "truncated", "another file"])
@@ -113,6 +138,7 @@ def test_a_checkpoint_of_something_else_is_not_mixed_in(sets, tmp_path, monkeypa
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)  # leaves the checkpoint behind
     fit((training_set, sets[1]), folder, settings=other)
     monkeypatch.undo()
+    store.let_go(folder)
     if change == "another file":
         torch.save(torch.zeros(3), folder / "checkpoint.pt")
     if change == "truncated":

@@ -6,14 +6,22 @@ order, so where it lies changes no loss.
 """
 
 import hashlib
+import logging
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import xarray as xr
 
 from farfield.diffraction import measure
 from farfield.shapes import Intensity
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 64
 """Samples read at once: a store's chunk."""
@@ -26,6 +34,27 @@ LEAST_DEVIATION = 1e-6
 
 Source = torch.Tensor | xr.DataArray
 """Objects (samples, N, N) in memory, or the lazy array of an open store."""
+
+
+class _Scratch:
+    """Objects as bare numbers in a file of the temporary folder; it has no name, and ends with its process."""
+
+    def __init__(self, objects: Source):
+        self.shape = tuple(objects.shape)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this)
+        weakref.finalize(self, self._file.close)
+        for block in _blocks(objects):
+            block.numpy().tofile(self._file)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, samples: slice) -> torch.Tensor:
+        begin, end, _ = samples.indices(len(self))
+        pixels = self.shape[1] * self.shape[2]
+        self._file.seek(begin * pixels * np.complex64().nbytes)
+        numbers = np.fromfile(self._file, np.complex64, (end - begin) * pixels)
+        return torch.from_numpy(numbers.reshape(-1, *self.shape[1:]))
 
 
 class Survey(NamedTuple):
@@ -49,7 +78,7 @@ class Survey(NamedTuple):
         return self.mean.mean(), (spread.mean() - self.mean.mean().square()).sqrt()
 
 
-def read_samples(objects: Source, begin: int = 0, end: int | None = None) -> torch.Tensor:
+def read_samples(objects: Source | _Scratch, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
     return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
@@ -155,13 +184,37 @@ def shuffled_groups(count: int, side: int, generator: torch.Generator) -> Iterat
         yield samples[torch.randperm(len(samples), generator=generator)]
 
 
+def _is_memory(folder: Path) -> bool:
+    """Tell whether a folder's file system lies in memory; not known where there is no /proc."""
+    mounts = Path("/proc/self/mounts")
+    lines = mounts.read_text().splitlines() if mounts.exists() else []
+    kinds = {Path(point): kind for _, point, kind, *_ in map(str.split, lines)}
+    above = [point for point in kinds if folder.resolve().is_relative_to(point)]
+    return bool(above) and kinds[max(above, key=lambda point: len(point.parts))] in ("tmpfs", "ramfs")
+
+
+def bring_near(objects: Source) -> Source | _Scratch:
+    """Copy a store's objects to the temporary folder, which on a cluster's node is its own disk.
+
+    What is streamed is read in every epoch, and a shared file system may be slow, or busy. A folder that lies in
+    memory or has no room to spare leaves them where they are.
+    """
+    if isinstance(objects, torch.Tensor):
+        return objects
+    folder, size = Path(tempfile.gettempdir()), objects.size * np.complex64().nbytes
+    if _is_memory(folder) or shutil.disk_usage(folder).free < 2 * size:
+        logger.info("streaming from the store: %s has no room on a disk for %.1f GiB", folder, size / 2**30)
+        return objects
+    return _Scratch(objects)
+
+
 class Batches:
     """A training set as a network sees it, pair by pair.
 
     Parameters
     ----------
     objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
-        A tensor, or a store's array, which is read whole if it fits and group by group otherwise.
+        A tensor, or a store's array, which is read whole if it fits, and else, by `bring_near`, group by group.
     oversampling : int
     scale : callable
         From intensities to inputs.
@@ -188,7 +241,10 @@ class Batches:
         pixels = objects.shape[-1] ** 2
         self.bytes = len(objects) * pixels * (8 + dtype.itemsize * oversampling**2)
         everything = range(0, len(objects), BLOCK)
-        self.resident = self._load(everything) if self.bytes <= memory * 2**30 else None
+        fits = self.bytes <= memory * 2**30
+        self.resident = self._load(everything) if fits else None
+        if not fits:
+            self.objects = bring_near(objects)
 
     def __len__(self) -> int:
         return len(self.objects)

@@ -9,8 +9,8 @@ import os
 import shutil
 import subprocess
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,52 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         _remove(temporary)
+
+
+KEPT = ".kept"
+"""Folder of the second names that `keep` gives."""
+
+
+def keep(folder: Path, names: Iterable[str], key: str) -> None:
+    """Give what a job made second names, by hard links, which take no room.
+
+    Where jobs share a cluster's job and one of them fails, Snakemake deletes the outputs of all.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    names : iterable of str
+        Of the files.
+    key : str
+        What tells this job from any other that writes there.
+    """
+    let_go(folder)
+    with suppress(OSError), atomic(folder / KEPT) as temporary:  # not every file system can
+        (temporary / key).mkdir(parents=True)
+        for name in names:
+            os.link(folder / name, temporary / key / name)
+
+
+def put_back(folder: Path, key: str) -> bool:
+    """Restore what the very same job left, and tell whether there was anything.
+
+    Parameters
+    ----------
+    folder : Path
+    key : str
+        As for `keep`.
+    """
+    kept = folder / KEPT / key
+    for file in kept.glob("*"):
+        with atomic(folder / file.name) as temporary:
+            os.link(file, temporary)
+    return kept.is_dir()
+
+
+def let_go(folder: Path) -> None:
+    """Forget what `keep` kept, as it has been read."""
+    _remove(folder / KEPT)
 
 
 def _census(path: Path) -> dict[str, int]:

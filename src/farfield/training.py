@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 CHECKPOINT, PROGRESS = "checkpoint.pt", "progress.csv"
 """What lies in a training's folder while it runs, undeclared: Snakemake deletes outputs before a retry."""
 
+MODELS, HISTORY = ("final.safetensors", "best.safetensors"), "history.csv"
+"""What a training leaves."""
+
 CHECKPOINT_SECONDS = 5.0
 """Least time between checkpoints: rare enough to cost nothing, and a kill loses little."""
 
@@ -243,14 +246,13 @@ def _train(
 def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> None:
     """Write what a training leaves, each file whole; the history comes last."""
     scores = [row["validation_sa_mse"] for row in trainer.history]
-    for name, state, epoch in (
-        ("final", trainer.model.state_dict(), len(scores)),
-        ("best", trainer.best, scores.index(min(scores)) + 1),
-    ):
-        score = {"checkpoint": name, "epoch": epoch, "validation_sa_mse": scores[epoch - 1]}
-        with store.atomic(folder / f"{name}.safetensors") as temporary:
+    states = (trainer.model.state_dict(), len(scores)), (trainer.best, scores.index(min(scores)) + 1)
+    for name, (state, epoch) in zip(MODELS, states, strict=True):
+        score = {"checkpoint": Path(name).stem, "epoch": epoch, "validation_sa_mse": scores[epoch - 1]}
+        with store.atomic(folder / name) as temporary:
             models.save(state, temporary, {**description, **score})
-    _write_history(trainer.history, folder / "history.csv")
+    _write_history(trainer.history, folder / HISTORY)
+    store.keep(folder, (*MODELS, HISTORY), trainer.fingerprint)
 
 
 def _write_history(history: list[dict[str, Any]], path: Path) -> None:
@@ -285,7 +287,8 @@ def fit(
     folder : str or Path
         Gets ``final.safetensors``, ``best.safetensors`` and ``history.csv`` (a row an epoch: loss, validation
         SA-MSE, learning rate, seconds, samples trained a second), each atomically. While the training runs, a
-        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``.
+        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``. When it
+        has ended, `store.keep` keeps them until `store.let_go`: a new call puts back what was deleted.
     seed : int
         Of the weights, the order of samples and the dropout.
     oversampling : int
@@ -337,6 +340,9 @@ def fit(
         "code": _code_hash(),
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    if store.put_back(folder, fingerprint):
+        logger.info("this training had ended, and nothing read its models yet; they are put back")
+        return models.load(folder / MODELS[0], str(place))
     torch.manual_seed(seed)
     model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling, settings.inputs)
     if scaling == "standardised":

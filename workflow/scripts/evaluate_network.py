@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import torch
 
@@ -22,3 +23,5 @@ with jobs.job(snakemake.log[0]):
         found = methods.reconstruct_all(networks, intensity, {**attributes, "samples": int(cell.samples)})
         store.write_dataset(found, reconstructed, section)
         store.write_dataset(scores.score(found, dataset), scored, section)
+    for model in snakemake.input.models:  # no next attempt of a cluster's job needs what trainings kept for it
+        store.let_go(Path(model).parent)
