@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import farfield
 from farfield import networks, store
-from farfield.batches import Batches, Source, read_samples, survey
+from farfield.batches import Batches, Source, Survey, read_samples, survey
 from farfield.devices import claim_device, uses_bfloat16
 from farfield.diffraction import measure
 from farfield.heap import keep_freed_memory
@@ -260,6 +260,16 @@ def _write_history(history: list[dict[str, Any]], path: Path) -> None:
         pd.DataFrame(history).to_csv(temporary, index=False)
 
 
+def _with_scaling(backbone: torch.nn.Module, side: int, inputs: str, found: Survey) -> Retriever:
+    """Put the scaling of inputs that the training set asks for before a backbone."""
+    model, (_, scaling) = Retriever(backbone, side, inputs), compression(inputs)
+    if scaling == "standardised":
+        model.standardise(found.mean, found.deviation)
+    elif scaling == "normalised":
+        model.standardise(*found.of_all_pixels())
+    return model.to(memory_format=getattr(backbone, "memory_format", torch.contiguous_format))
+
+
 def fit(
     network: str,
     training: Source,
@@ -317,7 +327,7 @@ def fit(
     """
     keep_freed_memory()
     place, options, folder = claim_device(device), dict(options or {}), Path(folder)
-    compress, scaling = compression(settings.inputs)
+    compress, _ = compression(settings.inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
     size = training.shape[-1]
@@ -344,14 +354,10 @@ def fit(
         logger.info("this training had ended, and nothing read its models yet; they are put back")
         return models.load(folder / MODELS[0], str(place))
     torch.manual_seed(seed)
-    model = Retriever(networks.create(network, size, oversampling, **options), size * oversampling, settings.inputs)
-    if scaling == "standardised":
-        model.standardise(found.mean, found.deviation)
-    elif scaling == "normalised":
-        model.standardise(*found.of_all_pixels())
-    layout = getattr(model.backbone, "memory_format", torch.contiguous_format)
+    backbone = networks.create(network, size, oversampling, **options)
+    model = _with_scaling(backbone, size * oversampling, settings.inputs, found).to(place)
     try:
-        trainer = _Trainer(model.to(place, memory_format=layout), settings, len(training), fingerprint)
+        trainer = _Trainer(model, settings, len(training), fingerprint)
         trainer.resume(folder)
         batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
         _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)

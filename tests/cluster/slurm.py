@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,6 +11,8 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 CLIENTS = ("sbatch", "srun", "scancel", "squeue", "sinfo", "scontrol")
@@ -22,7 +25,7 @@ SlurmctldPort={ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation={folder}/state
@@ -148,6 +151,18 @@ class Slurm:
         """End a daemon as a machine that fails does."""
         self.daemons[name].send_signal(signal.SIGKILL)
         self.daemons[name].wait()
+
+    def fail(self, node: str) -> None:
+        """Cut a node's power: its daemon ends, and its jobs without a word."""
+        numbers = self.answer("squeue", "-h", "-w", node, "-t", "RUNNING", "-o", "%i").split()
+        self.kill(node)
+        for step in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):  # what has ended meanwhile
+                name = re.match(r"slurmstepd:\W+(\d+)\.", " ".join(step.cmdline()))
+                if name and name[1] in numbers and Path(step.cwd()).is_relative_to(self.folder):
+                    for process in [step, *step.children(recursive=True)]:
+                        process.kill()
+        self.answer("scontrol", "update", f"nodename={node}", "state=down", "reason=failed")
 
     def answer(self, *command: str) -> str:
         """Return what a command of SLURM's prints."""

@@ -110,6 +110,12 @@ def disturb(slurm, folder):
     seen["cancelled"] = first_running(slurm, run, "cell")
     slurm.answer("scancel", seen["cancelled"])
     slurm.answer("scontrol", "requeue", first_running(slurm, run, "cell"))  # as a preemption does
+    lost = first_running(slurm, run, "cell")
+    slurm.fail("gpu1")
+    wait_until(lambda: lost in slurm.jobs("PENDING"), "the job of a failed node is not back in the queue")
+    slurm.start("gpu1")
+
+    first_running(slurm, run, "cell")
     time.sleep(6)  # slurmctld writes down new jobs every five seconds, and would forget them (docs/cluster.md)
     slurm.kill("slurmctld")
     time.sleep(3)
