@@ -32,11 +32,12 @@ reproduction: setup ## the published grid at N = 32, collected into docs/reprodu
 report: results ## results/{study}/report.zip, for a browser
 	$(BIN)/snakemake --report results/$(STUDY)/report.zip --configfile $(CONFIG)
 
-# connection-pool has no wheel on PyPI; pure Python, it is built here once.
-wheels: setup ## what a GPU machine without network needs beside torch (PYTHON_VERSION=3.12), into wheels/
-	mkdir -p wheels
+# connection-pool has no wheel on PyPI; it is pure Python, and made into one here.
+wheels: setup ## what a machine with torch and no network lacks (PYTHON_VERSION=3.12), into wheels/
+	rm -rf wheels && mkdir wheels
 	grep -v -E '^(torch==|-e)' requirements.txt > wheels/requirements.txt
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir wheels connection-pool
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir wheels \
+	  $$(grep '^connection-pool==' requirements.txt)
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
 	  --python-version $(PYTHON_VERSION) --dest wheels --find-links wheels --requirement wheels/requirements.txt
 

@@ -83,10 +83,28 @@ def test_what_is_streamed_is_brought_near_if_there_is_room_on_a_disk(monkeypatch
     assert feed(objects, 1e-9).objects is objects
 
 
-@pytest.mark.skipif("tmpfs /dev/shm tmpfs" not in Path("/proc/self/mounts").read_text(), reason="no /dev/shm")
-def test_memory_is_no_disk():
-    assert batches._is_memory(Path("/dev/shm/some"))
-    assert not batches._is_memory(Path("/proc/self"))
+def test_memory_is_no_disk(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/vda / ext4 rw 0 0\nshm /dev/shm tmpfs rw 0 0\n/dev/vdb /dev/shm/disk xfs rw 0 0\n")
+    assert batches._is_memory(Path("/dev/shm/some"), mounts)
+    assert not batches._is_memory(Path("/dev/shm/disk/some"), mounts)
+    assert not batches._is_memory(tmp_path, mounts)
+    assert not batches._is_memory(tmp_path, tmp_path / "none")
+
+
+def test_a_temporary_folder_that_fills_up_is_done_without(monkeypatch, lazily, caplog):
+    def full(objects):
+        raise OSError("16384 requested and 12500 written")
+
+    monkeypatch.setattr(batches, "_is_memory", lambda folder: False)
+    monkeypatch.setattr(batches, "_Scratch", full)
+    assert feed(lazily, 1e-9).objects is lazily
+    assert "12500 written" in caplog.text
+
+
+def test_objects_of_double_precision_are_streamed_too(monkeypatch, objects, lazily):
+    monkeypatch.setattr(batches, "_is_memory", lambda folder: False)
+    assert torch.equal(feed(lazily.astype("complex128"), 1e-9).objects[0:300], objects)
 
 
 def test_streaming_holds_a_group_and_no_more(monkeypatch, lazily):

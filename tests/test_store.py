@@ -75,3 +75,33 @@ def test_many_chunks_are_gathered_into_shards(tmp_path, dataset, monkeypatch):
     store.write_dataset(dataset, tmp_path / "a.zarr")
     assert len([file for file in (tmp_path / "a.zarr/object/c").rglob("*") if file.is_file()]) <= 2
     xr.testing.assert_equal(store.open_dataset(tmp_path / "a.zarr").load(), dataset)
+
+
+def test_what_is_kept_comes_back_until_it_is_let_go(tmp_path):
+    (tmp_path / "a").write_text("first")
+    store.keep(tmp_path, ["a"], "job")
+    (tmp_path / "a").unlink()
+    assert not store.put_back(tmp_path, "another job")
+    assert not (tmp_path / "a").exists()
+    assert store.put_back(tmp_path, "job")
+    assert (tmp_path / "a").read_text() == "first"
+    (tmp_path / "a").write_text("second")
+    store.keep(tmp_path, ["a"], "another job")
+    assert not store.put_back(tmp_path, "job")
+    store.let_go(tmp_path)
+    store.let_go(tmp_path)
+    assert not store.put_back(tmp_path, "another job")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_nothing_is_kept_where_there_are_no_hard_links(tmp_path, monkeypatch, caplog):
+    def refuse(*paths):
+        raise PermissionError("Operation not permitted")
+
+    (tmp_path / "a").write_text("first")
+    monkeypatch.setattr(store.os, "link", refuse)
+    with caplog.at_level("INFO"):
+        store.keep(tmp_path, ["a"], "job")
+    assert "no hard links (Operation not permitted)" in caplog.text
+    assert not store.put_back(tmp_path, "job")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]

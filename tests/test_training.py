@@ -112,11 +112,13 @@ def test_a_training_that_ended_is_put_back_until_it_was_read(sets, tmp_path, cap
         output.unlink()
     rows = []
     with caplog.at_level(logging.INFO):
+        (tmp_path / "checkpoint.pt").write_text("of a training that another one took the place of")
         again = fit(sets, tmp_path, on_epoch=rows.append)
     assert "they are put back" in caplog.text
     assert not rows
     assert weights(tmp_path) == made
     assert outputs[2].read_text() == history
+    assert not (tmp_path / "checkpoint.pt").exists()
     assert all(torch.equal(one, other) for one, other in zip(trained.parameters(), again.parameters(), strict=True))
 
     fit(sets, tmp_path, settings=replace(SETTINGS, learning_rate=1e-3), on_epoch=rows.append)

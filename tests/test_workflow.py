@@ -82,6 +82,11 @@ def test_a_changed_noise_reruns_what_is_noisy(study):
     assert not {"simulate", "break_symmetries", "train"} & set(jobs)
 
 
+def test_nothing_of_a_training_stays_but_its_models_and_history(study):
+    names = {path.name for path in results(study).glob("models/*/*/*/*/*")}
+    assert names == {"final.safetensors", "best.safetensors", "history.csv"}
+
+
 def test_training_tables_agree_with_the_models(study):
     """Table 1's mean is the MSE of the final weights on their own training set, computed here once more."""
     import torch

@@ -44,7 +44,7 @@ class _Scratch:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this)
         weakref.finalize(self, self._file.close)
         for block in _blocks(objects):
-            block.numpy().tofile(self._file)
+            block.to(torch.complex64).numpy().tofile(self._file)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -184,9 +184,12 @@ def shuffled_groups(count: int, side: int, generator: torch.Generator) -> Iterat
         yield samples[torch.randperm(len(samples), generator=generator)]
 
 
-def _is_memory(folder: Path) -> bool:
-    """Tell whether a folder's file system lies in memory; not known where there is no /proc."""
-    mounts = Path("/proc/self/mounts")
+MOUNTS = Path("/proc/self/mounts")
+"""What Linux says of its file systems."""
+
+
+def _is_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
+    """Tell whether a folder's file system lies in memory; not known where nothing lists them."""
     lines = mounts.read_text().splitlines() if mounts.exists() else []
     kinds = {Path(point): kind for _, point, kind, *_ in map(str.split, lines)}
     above = [point for point in kinds if folder.resolve().is_relative_to(point)]
@@ -202,10 +205,13 @@ def bring_near(objects: Source) -> Source | _Scratch:
     if isinstance(objects, torch.Tensor):
         return objects
     folder, size = Path(tempfile.gettempdir()), objects.size * np.complex64().nbytes
-    if _is_memory(folder) or shutil.disk_usage(folder).free < 2 * size:
-        logger.info("streaming from the store: %s has no room on a disk for %.1f GiB", folder, size / 2**30)
-        return objects
-    return _Scratch(objects)
+    try:
+        if not _is_memory(folder) and shutil.disk_usage(folder).free > 2 * size:
+            return _Scratch(objects)
+    except OSError as error:  # jobs beside this one, or a quota, may leave less room than there seemed to be
+        logger.warning("%s: %s", folder, error)
+    logger.info("streaming from the store: %s has no room on a disk for %.1f GiB", folder, size / 2**30)
+    return objects
 
 
 class Batches:

@@ -132,7 +132,7 @@ def _refusal(request: Request) -> str | None:
     reason = answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no reason given"
     return (
         f"refused with account {request.account or '(none)'} in partition {request.partition or '(default)'}: "
-        f"{reason}; see the profile's lines slurm_account and slurm_partition"
+        f"{reason}; see slurm_account, slurm_partition and what else the profile asks for it"
     )
 
 

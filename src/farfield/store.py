@@ -5,12 +5,13 @@ A store carries axis names and units, the package version, the git commit and th
 """
 
 import json
+import logging
 import os
 import shutil
 import subprocess
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import xarray as xr
 import zarr
 
 import farfield
+
+logger = logging.getLogger(__name__)
 
 SAMPLES_PER_CHUNK = 64
 """About a training batch: whole samples, so that a reader of some touches no other."""
@@ -98,10 +101,13 @@ def keep(folder: Path, names: Iterable[str], key: str) -> None:
         What tells this job from any other that writes there.
     """
     let_go(folder)
-    with suppress(OSError), atomic(folder / KEPT) as temporary:  # not every file system can
-        (temporary / key).mkdir(parents=True)
-        for name in names:
-            os.link(folder / name, temporary / key / name)
+    try:
+        with atomic(folder / KEPT) as temporary:
+            (temporary / key).mkdir(parents=True)
+            for name in names:
+                os.link(folder / name, temporary / key / name)
+    except OSError as error:
+        logger.info("%s: not kept for another attempt, as the file system has no hard links (%s)", folder, error)
 
 
 def put_back(folder: Path, key: str) -> bool:
@@ -122,7 +128,10 @@ def put_back(folder: Path, key: str) -> bool:
 
 def let_go(folder: Path) -> None:
     """Forget what `keep` kept, as it has been read."""
-    _remove(folder / KEPT)
+    if (folder / KEPT).is_dir():
+        going = folder / f".{KEPT}.{os.getpid()}.tmp"  # at once or not at all; a leftover goes with the next `keep`
+        (folder / KEPT).replace(going)
+        shutil.rmtree(going)
 
 
 def _census(path: Path) -> dict[str, int]:

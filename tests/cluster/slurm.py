@@ -18,6 +18,7 @@ PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 CLIENTS = ("sbatch", "srun", "scancel", "squeue", "sinfo", "scontrol")
 NODES = ("cpu1", "gpu1")
 
+# cred_expire: so many seconds a job that was put back into the queue waits before it starts again; 120 by default.
 CONF = """
 ClusterName=farfield
 SlurmctldHost={host}(127.0.0.1)
@@ -144,7 +145,7 @@ class Slurm:
         }
         with (folder / f"{name}.out").open("a") as output:
             self.daemons[name] = subprocess.Popen(
-                commands[name], stdout=output, stderr=output, start_new_session=True
+                commands[name], stdout=output, stderr=output, start_new_session=True, cwd=folder
             )
 
     def kill(self, name: str) -> None:
@@ -156,12 +157,15 @@ class Slurm:
         """Cut a node's power: its daemon ends, and its jobs without a word."""
         numbers = self.answer("squeue", "-h", "-w", node, "-t", "RUNNING", "-o", "%i").split()
         self.kill(node)
+        cut_off = set()
         for step in psutil.process_iter():
             with contextlib.suppress(psutil.Error):  # what has ended meanwhile
                 name = re.match(r"slurmstepd:\W+(\d+)\.", " ".join(step.cmdline()))
-                if name and name[1] in numbers and Path(step.cwd()).is_relative_to(self.folder):
+                if name and name[1] in numbers and Path(step.cwd()) == self.folder:  # its daemon's
+                    cut_off.add(name[1])
                     for process in [step, *step.children(recursive=True)]:
                         process.kill()
+        assert cut_off == set(numbers), f"jobs {numbers} ran on {node}, and of {cut_off} processes were found"
         self.answer("scontrol", "update", f"nodename={node}", "state=down", "reason=failed")
 
     def answer(self, *command: str) -> str:
