@@ -199,8 +199,17 @@ def _is_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
 def bring_near(objects: Source) -> Source | _Scratch:
     """Copy a store's objects to the temporary folder, which on a cluster's node is its own disk.
 
-    What is streamed is read in every epoch, and a shared file system may be slow, or busy. A folder that lies in
-    memory or has no room to spare leaves them where they are.
+    What is streamed is read in every epoch, and a shared file system may be slow, or busy.
+
+    Parameters
+    ----------
+    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+
+    Returns
+    -------
+    torch.Tensor, xarray.DataArray or a reader of the copy
+        The copy, to be sliced like the others and gone with this process; `objects` themselves where they are in
+        memory, and where the temporary folder is, or has no room to spare.
     """
     if isinstance(objects, torch.Tensor):
         return objects
