@@ -246,11 +246,12 @@ def _train(
 def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> None:
     """Write what a training leaves, each file whole; the history comes last."""
     scores = [row["validation_sa_mse"] for row in trainer.history]
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     states = (trainer.model.state_dict(), len(scores)), (trainer.best, scores.index(min(scores)) + 1)
     for name, (state, epoch) in zip(MODELS, states, strict=True):
         score = {"checkpoint": Path(name).stem, "epoch": epoch, "validation_sa_mse": scores[epoch - 1]}
         with store.atomic(folder / name) as temporary:
-            models.save(state, temporary, {**description, **score})
+            models.save(state, temporary, {**description, "parameters": parameters, **score})
     _write_history(trainer.history, folder / HISTORY)
     store.keep(folder, (*MODELS, HISTORY), trainer.fingerprint)
 
@@ -367,7 +368,6 @@ def fit(
             f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
             f"set training: batch_size: {max(1, settings.batch_size // 2)}, or lower memory"
         ) from None
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    _write(trainer, folder, {**(origin or {}), **description, "parameters": parameters})
+    _write(trainer, folder, {**(origin or {}), **description})
     trainer.forget(folder)
     return model
