@@ -4,10 +4,11 @@ import pytest
 
 from farfield import cluster
 
-SINFO = """cpu*|1-00:00:00|8000|4|(null)
-cpu*|1-00:00:00|16000|8|(null)
-gpu|2:00:00|64000+|16|gpu:a100:4(S:0-1)
-old|infinite|4000|2|(null)
+SINFO = """cpu*|1-00:00:00|8000|4|(null)|idle
+cpu*|1-00:00:00|16000|8|(null)|mixed-
+gpu|2:00:00|64000+|16|gpu:a100:4(S:0-1)|allocated
+old|infinite|4000|2|(null)|drained
+old|infinite|4000|2|(null)|idle~
 """
 
 
@@ -36,9 +37,9 @@ def test_partitions_are_read_as_slurm_prints_them(slurm):
     limits, default = cluster.read_partitions()
     assert default == "cpu"
     assert limits == {
-        "cpu": (1440, 16000, 8, 0),
-        "gpu": (120, 64000, 16, 4),
-        "old": (float("inf"), 4000, 2, 0),
+        "cpu": (1440, 16000, 8, 0, False),
+        "gpu": (120, 64000, 16, 4, False),
+        "old": (float("inf"), 4000, 2, 0, True),
     }
 
 
@@ -90,6 +91,18 @@ def test_an_account_that_slurm_refuses_is_named(slurm):
         cluster.ClusterError, match=r"^\w+: refused with account \(none\) in partition gpu: .*Invalid account[^\n]+$"
     ):
         cluster.check([request(), request(job="gaussian", minutes=5)])
+
+
+@pytest.mark.parametrize("state", ["down", "drained", "unknown", "idle*"])
+def test_a_node_that_is_away_is_waited_for_and_one_that_is_there_is_not(slurm, tmp_path, state):
+    slurm("sbatch", 'echo "allocation failure: Requested node configuration is not available" >&2; exit 1')
+    with pytest.raises(cluster.ClusterError, match="node configuration is not available"):
+        cluster.check([request()])
+    (tmp_path / "partitions").write_text(SINFO.replace("allocated", state))
+    cluster.check([request()])
+    cluster.check([request(partition="cpu,gpu")])
+    with pytest.raises(cluster.ClusterError, match=r"mem_mb: expected at most the 64000"):
+        cluster.check([request(mem_mb=70_000)])
 
 
 def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):

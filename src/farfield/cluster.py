@@ -32,6 +32,7 @@ class Limits(NamedTuple):
     mem_mb: float
     cpus: float
     gpus: float
+    away: bool  # whether one of its nodes is down, drained or not yet back
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -67,15 +68,16 @@ def read_partitions() -> tuple[dict[str, Limits], str | None]:
     ClusterError
         If SLURM does not answer.
     """
-    answer = _run("sinfo", "--noheader", "--all", "--Node", "--format=%P|%l|%m|%c|%G")
+    answer = _run("sinfo", "--noheader", "--all", "--Node", "--format=%P|%l|%m|%c|%G|%T")
     if answer.returncode:
         raise ClusterError(f"expected the cluster's partitions, but sinfo says: {answer.stderr.strip()}")
     limits: dict[str, Limits] = {}
     default = None
     for line in set(answer.stdout.split()):
-        name, time, memory, cpus, devices = line.split("|")
+        name, time, memory, cpus, devices, state = line.split("|")
         gpus = sum(int(count) for count in re.findall(r"gpu(?::[^:,(]+)?:(\d+)", devices))
-        node = Limits(_minutes(time), int(memory.rstrip("+")), int(cpus.rstrip("+")), gpus)
+        away = not re.fullmatch(r"(idle|mixed|allocated|completing|planned)[^*]*", state)
+        node = Limits(_minutes(time), int(memory.rstrip("+")), int(cpus.rstrip("+")), gpus, away)
         if name.endswith("*"):
             name = default = name.rstrip("*")
         limits[name] = Limits(*map(max, limits.get(name, node), node))
@@ -86,8 +88,8 @@ def _most(request: Request, limits: Mapping[str, Limits], default: str | None) -
     """Return the limits of a request's partitions; none where the cluster chooses one by itself."""
     names = [name for name in (request.partition or default or "").split(",") if name]
     if not names:
-        return Limits(math.inf, math.inf, math.inf, math.inf)
-    return Limits(*map(max, *(limits[name] for name in names), (0, 0, 0, 0)))
+        return Limits(*[math.inf] * 4, away=any(partition.away for partition in limits.values()))
+    return Limits(*map(max, *(limits[name] for name in names), (0, 0, 0, 0, False)))
 
 
 def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | None) -> Iterator[str]:
@@ -119,7 +121,7 @@ def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | Non
         yield f"threads: expected at most the {most.cpus} of {where}, got {request.cpus}; lower group-components"
 
 
-def _refusal(request: Request) -> str | None:
+def _refusal(request: Request, away: bool) -> str | None:
     """What SLURM itself says against a request; nothing is submitted."""
     options = {"--partition": request.partition, "--account": request.account, "--gpus": request.gpus}
     command = [f"{option}={value}" for option, value in options.items() if value] + [*request.options]
@@ -130,6 +132,8 @@ def _refusal(request: Request) -> str | None:
     if answer.returncode == 0:
         return None
     reason = answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no reason given"
+    if away and "node configuration is not available" in reason:
+        return None  # said also of nodes that are down; a job that is submitted waits for them
     return (
         f"refused with account {request.account or '(none)'} in partition {request.partition or '(default)'}: "
         f"{reason}; see slurm_account, slurm_partition and what else the profile asks for it"
@@ -168,7 +172,8 @@ def check(requests: Iterable[Request]) -> tuple[float, float]:
         f"{request.job}: {mistake}" for request in largest.values() for mistake in _mistakes(request, limits, default)
     ]
     if not mistakes:
-        refusals = {_refusal(request): request.job for request in largest.values()}
+        asked = [(request, _most(request, limits, default).away) for request in largest.values()]
+        refusals = {_refusal(request, away): request.job for request, away in asked}
         mistakes = [f"{job}: {refusal}" for refusal, job in refusals.items() if refusal]
     if mistakes:
         raise ClusterError("\n".join(mistakes))

@@ -1,6 +1,8 @@
 """The test study on a real SLURM, through everything that befalls a study on a cluster."""
 
+import contextlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,22 +14,26 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 import safetensors.torch
 import torch
 import yaml
-from conftest import ROOT, SNAKEMAKE, copy_workflow, snakemake
+from conftest import ROOT, SNAKEMAKE, copy_workflow
 from slurm import Slurm, missing, wait_until
 
-PROFILE, CONFIG = ["--workflow-profile", "profiles/slurm"], ["--configfile", "small.yaml"]
+from farfield import cluster
+
+PROFILE, CONFIG = ["--workflow-profile", "profiles/slurm"], ["--configfile", "part.yaml"]
 # Intervals for jobs of seconds; on the command line group-components takes the place of the profile's.
 BRISK = [
     *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
     *("--latency-wait", "10", "--group-components", "cell=2", "variants=1", "gaussian=2", "sets=1"),
 ]
 STARTED = []  # every process, so that none outlives the tests
-TABLES = [f"tables/{name}" for name in ("table1", "table2", "table3", "table4", "table5", "paired", "gaussian")]
-CELL, LOG = "results/long/models/unet/after/n64/seed0", "results/long/logs/train/unet/after/n64/seed0.log"
+TABLES = ["table1", "table2", "table3", "table4", "table5", "paired", "noise", "gaussian"]
+CELL, LOG = "results/test/models/unet/after/n64/seed0", "results/test/logs/train/unet/after/n64/seed0.log"
+EPOCHS = 600  # ten seconds and more, in which a training can be cut off
 
 
 @pytest.fixture(scope="module")
@@ -139,57 +145,84 @@ def disturb(slurm, folder):
     return seen
 
 
+def the_training(folder):
+    """Its process, wherever on this machine SLURM has put it."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # what has ended meanwhile
+            if Path(process.cwd()) == folder and process.cmdline()[-1].endswith("train.py"):
+                return process
+    raise AssertionError(f"no training runs in {folder}")
+
+
+def crawl(process):
+    """Let a process work a twentieth of the time, until its end: so it lasts a minute without a minute's work."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            process.suspend()
+            time.sleep(0.2)
+            process.resume()
+            time.sleep(0.01)
+
+
 def cut_off(slurm, folder, quiet):
     """A training that runs out of memory, then of time, and is cancelled after that; and, aside, one undisturbed."""
-    training = {"epochs": 4000, "learning_rate_floor": 1.0e-30, "patience": 1000}
-    for where in (folder, quiet):
-        configure(where / "long.yaml", study="long", training=training)
-    undisturbed = start(slurm, quiet, *SNAKEMAKE, f"{CELL}/history.csv", "--configfile", "long.yaml")
+    undisturbed = start(slurm, quiet, *SNAKEMAKE, f"{CELL}/history.csv", *CONFIG)
     run = submit(
         *(slurm, folder, f"{CELL}/history.csv", "--set-resources", "train:slurm_partition=cpu"),
         *("train:mem_mb=300 if attempt == 1 else 3000", "train:runtime=1 if attempt == 2 else 10"),
         *("train:slurm_extra=''",),
-        config=["--configfile", "long.yaml"],
     )
     log = folder / LOG
 
-    def resumed():
+    def logged(words):
         assert run.poll() is None, (folder / "printed").read_text()[-6000:]
-        return log.exists() and "resumed after" in log.read_text()
+        return log.exists() and words in log.read_text()
 
-    wait_until(resumed, "no training resumed", 400)
-    time.sleep(3)
+    wait_until(lambda: "Trying to restart" in (folder / "printed").read_text(), "no training ran out of memory", 120)
+    wait_until(lambda: logged(f"epoch 2/{EPOCHS}"), "no training began", 120)
+    crawl(the_training(folder))
+    wait_until(lambda: logged("resumed after"), "no training resumed", 120)
+    time.sleep(1)
     slurm.answer("scancel", first_running(slurm, run, "train"))
     finish(run, folder)
     finish(undisturbed, quiet)
 
 
 @pytest.fixture(scope="module")
-def accidents(slurm, tmp_path_factory):
-    """Both stories, side by side, as users of one cluster are; and what is undisturbed, on this machine."""
-    names = ("here", "disturbed", "cut-off", "quiet")
-    here, folder, long, quiet = (copy_workflow(tmp_path_factory.mktemp(name)) for name in names)
-    for where in (here, folder):
-        configure(where / "small.yaml", study="small", device="cuda-if-available")
+def accidents(slurm, study, tmp_path_factory):
+    """Three users of one cluster, side by side, one of whom insists on a GPU; `study` is what is undisturbed."""
+    names = ("disturbed", "cut-off", "quiet", "insisting")
+    folder, long, quiet, insisting = (copy_workflow(tmp_path_factory.mktemp(name)) for name in names)
+    configure(folder / "part.yaml", device="cuda-if-available")
+    training = {"epochs": EPOCHS, "learning_rate_floor": 1.0e-30, "patience": 1000}
+    for where, changes in ((long, {}), (quiet, {}), (insisting, {"device": "cuda"})):
+        configure(where / "part.yaml", training=training, **changes)
+        shutil.copytree(study / "results/test/data", where / "results/test/data")
     crowd = Crowd(slurm, "gpu")
     crowd.start()
     with ThreadPoolExecutor() as pool:
-        training = pool.submit(cut_off, slurm, long, quiet)
-        snakemake(here, config="small.yaml")
+        cell = pool.submit(cut_off, slurm, long, quiet)
+        refused = submit(slurm, insisting, f"{CELL}/history.csv", "--retries", "0")
         seen = disturb(slurm, folder)
-        training.result()
+        cell.result()
     crowd.over.set()
     crowd.join()
-    return SimpleNamespace(here=here, folder=folder, seen=seen, most=crowd.most, cut_off=long, quiet=quiet)
+    return SimpleNamespace(
+        folder=folder, seen=seen, most=crowd.most, cut_off=long, quiet=quiet, insisting=insisting, refused=refused
+    )
 
 
-def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents):
-    folders = accidents.folder, accidents.here
-    for name in [*TABLES, "data/conditioning"]:
-        texts = [(folder / f"results/small/{name}.csv").read_text() for folder in folders]
-        assert texts[0] == texts[1], name
-    noise = [pd.read_csv(folder / "results/small/tables/noise.csv") for folder in folders]
-    pd.testing.assert_frame_equal(*(frame.drop(columns="seconds") for frame in noise))
+def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents, study):
+    def table(folder, name):
+        return pd.read_csv(folder / "results/test" / name, dtype=str).set_index("method")
+
+    for name in TABLES:
+        part, whole = (table(folder, f"tables/{name}.csv") for folder in (accidents.folder, study))
+        measured = part.columns.drop("seconds", errors="ignore")
+        pd.testing.assert_frame_equal(part[measured], whole.loc[whole.index.isin(part.index), measured])
+    assert {"unet", "hio-tuned", "zero"} < set(table(accidents.folder, "tables/table5.csv").index)
+    texts = [(folder / "results/test/data/conditioning.csv").read_text() for folder in (accidents.folder, study)]
+    assert texts[0] == texts[1]
 
 
 def test_accidents_were_accidents(accidents, slurm):
@@ -230,7 +263,7 @@ def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents,
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_a_gpu_that_is_none_is_replaced_with_a_warning(accidents):
-    log = accidents.folder / "results/small/logs/train/unet/after/n32/seed0.log"
+    log = accidents.folder / "results/test/logs/train/unet/after/n32/seed0.log"
     assert "torch finds no GPU; computing on the CPU" in log.read_text()
 
 
@@ -242,26 +275,22 @@ def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):
     assert printed.count("error: ended by signal 15") >= 2  # a failed attempt's log is printed, the last one's stays
     ends = sorted({int(epoch) for epoch in re.findall(r"resumed after epoch (\d+)", printed + log)})
     assert len(ends) == 2
-    assert 0 < ends[0] < ends[1] < 4000
+    assert 0 < ends[0] < ends[1] < EPOCHS
     cells = [folder / CELL for folder in (accidents.cut_off, accidents.quiet)]
     measured = ["epoch", "loss", "validation_sa_mse", "learning_rate"]
     histories = [pd.read_csv(cell / "history.csv", dtype=str)[measured] for cell in cells]
     pd.testing.assert_frame_equal(*histories)
-    assert list(histories[0].epoch) == [str(epoch) for epoch in range(1, 4001)]
+    assert list(histories[0].epoch) == [str(epoch) for epoch in range(1, EPOCHS + 1)]
     for name in ("final", "best"):
         tensors = [safetensors.torch.load_file(cell / f"{name}.safetensors") for cell in cells]
         assert all(tensors[0][key].equal(tensors[1][key]) for key in tensors[0])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
-def test_a_gpu_that_is_none_fails_a_study_that_insists_on_one(accidents, slurm):
-    folder = accidents.cut_off
-    target = "results/long/models/unet/after/n32/seed0/history.csv"
-    options = ["--configfile", "long.yaml", "--config", "device=cuda", "--retries", "0"]
-    run = submit(slurm, folder, target, config=options)
-    assert run.wait(120) == 1
-    assert "device: expected a CUDA GPU, found none" in (folder / "printed").read_text()
-    assert not (folder / target).exists()
+def test_a_gpu_that_is_none_fails_a_study_that_insists_on_one(accidents):
+    assert accidents.refused.wait(60) == 1
+    assert "device: expected a CUDA GPU, found none" in (accidents.insisting / "printed").read_text()
+    assert not (accidents.insisting / CELL / "history.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -289,3 +318,16 @@ def test_a_profile_that_does_not_suit_the_cluster_is_refused_before_the_first_jo
     assert run.wait(60) == 1
     assert re.search(message, (folder / "printed").read_text())
     assert "sbatch --parsable" not in (slurm.folder / "calls").read_text()[len(calls) :]
+
+
+def test_a_node_that_is_down_is_waited_for(slurm, monkeypatch):
+    for name in ("PATH", "SLURM_CONF"):
+        monkeypatch.setenv(name, slurm.environment[name])
+    job = cluster.Request("train", "gpu", None, (), lacks_gpu=False, gpus=1, minutes=60, mem_mb=4000, cpus=1)
+    with pytest.raises(cluster.ClusterError, match=r"gpu: refused .* in partition gpu: .*Invalid feature"):
+        cluster.check([job._replace(job="gpu", options=("--constraint=h200",))])
+    slurm.answer("scontrol", "update", "nodename=gpu1", "state=down", "reason=test")
+    try:
+        cluster.check([job])
+    finally:
+        slurm.answer("scontrol", "update", "nodename=gpu1", "state=resume")
