@@ -43,6 +43,18 @@ def test_partitions_are_read_as_slurm_prints_them(slurm):
     }
 
 
+@pytest.mark.parametrize(
+    ("storage", "kept"),
+    [("accounting_storage/slurmdbd", True), ("accounting_storage/none", False), ("(null)", False)],
+)
+def test_accounts_are_asked_for(slurm, storage, kept):
+    slurm("scontrol", f"echo 'AccountingStorageTRES   = cpu'; echo 'AccountingStorageType   = {storage}'")
+    assert cluster.keeps_accounts() == kept
+    slurm("scontrol", 'echo "slurm_load_ctl_conf error: Unable to contact slurm controller" >&2; exit 1')
+    with pytest.raises(cluster.ClusterError, match="scontrol says: slurm_load_ctl_conf error: Unable to contact"):
+        cluster.keeps_accounts()
+
+
 def test_what_fits_is_asked_of_slurm_once_for_each_kind_of_job(slurm, tmp_path):
     longest = request(minutes=90, options=("--qos=long",))
     cluster.check([request(options=longest.options), longest, request(job="simulate", partition=None, gpus=0)])

@@ -84,6 +84,20 @@ def read_partitions() -> tuple[dict[str, Limits], str | None]:
     return limits, default
 
 
+def keeps_accounts() -> bool:
+    """Ask SLURM whether it keeps accounts of jobs, from which ``sacct`` answers.
+
+    Raises
+    ------
+    ClusterError
+        If SLURM does not answer.
+    """
+    answer = _run("scontrol", "show", "config")
+    if answer.returncode:
+        raise ClusterError(f"expected the cluster's configuration, but scontrol says: {answer.stderr.strip()}")
+    return bool(re.search(r"^AccountingStorageType\s*=\s*accounting_storage/(?!none)", answer.stdout, re.MULTILINE))
+
+
 def _most(request: Request, limits: Mapping[str, Limits], default: str | None) -> Limits:
     """Return the limits of a request's partitions; none where the cluster chooses one by itself."""
     names = [name for name in (request.partition or default or "").split(",") if name]

@@ -38,5 +38,9 @@ onstart:
         remote = {dag.get_job_group(job) or job for job in dag.needrun_jobs() if not job.is_local}
         try:
             room["runtime"], room["mem_mb"] = cluster.check(map(request, remote))
+            if not cluster.keeps_accounts():
+                # With "squeue" the plugin (2.8) turns to sacct when slurmctld is away, which then knows of no job and
+                # lets it wait for ever; with None it goes on asking squeue.
+                workflow.executor_settings.status_command = None
         except cluster.ClusterError as error:
             raise WorkflowError(f"the cluster cannot run this study with this profile:\n{error}") from None
