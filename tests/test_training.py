@@ -103,7 +103,7 @@ training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], sett
     ]
 
 
-def test_a_training_that_ended_is_put_back_until_it_was_read(sets, tmp_path, caplog):
+def test_a_training_that_ended_is_put_back_until_its_run_has(sets, tmp_path, caplog):
     """As where it shared a cluster's job with one that failed, for which Snakemake deletes the outputs of both."""
     trained, made = fit(sets, tmp_path), weights(tmp_path)
     outputs = [tmp_path / name for name in ("final.safetensors", "best.safetensors", "history.csv")]
@@ -114,7 +114,7 @@ def test_a_training_that_ended_is_put_back_until_it_was_read(sets, tmp_path, cap
     with caplog.at_level(logging.INFO):
         (tmp_path / "checkpoint.pt").write_text("of a training that another one took the place of")
         again = fit(sets, tmp_path, on_epoch=rows.append)
-    assert "they are put back" in caplog.text
+    assert "its models are put back" in caplog.text
     assert not rows
     assert weights(tmp_path) == made
     assert outputs[2].read_text() == history

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -226,7 +227,7 @@ def test_a_killed_training_is_resumed_by_the_next_run(study):
     """kill -9 of everything while a training runs; the rerun resumes and ends with the same weights."""
     config = yaml.safe_load((study / "config/test.yaml").read_text())
     config["study"] = "killed"
-    config["training"] |= {"epochs": 1500, "patience": 1500}
+    config["training"] |= {"epochs": 700, "patience": 700}
     (study / "killed.yaml").write_text(yaml.safe_dump(config))
     folder = study / "results/killed/models/unet/after/n64/seed0"
     target = str(folder.relative_to(study) / "final.safetensors")
@@ -246,7 +247,24 @@ def test_a_killed_training_is_resumed_by_the_next_run(study):
     assert "resumed after epoch" in log
     resumed = (folder / "final.safetensors").read_bytes()
     snakemake(study, target, "--force", config="killed.yaml")
+    log = (study / "results/killed/logs/train/unet/after/n64/seed0.log").read_text()
+    assert "epoch 1/700" in log
     assert (folder / "final.safetensors").read_bytes() == resumed
+
+
+def test_models_are_put_back_until_a_run_has_ended_well(study, tmp_path):
+    """As where they shared a cluster's job with one that failed, for which Snakemake deletes them."""
+    folder, cell = copy_workflow(tmp_path), "unet/after/n32"
+    shutil.copytree(results(study) / "data", results(folder) / "data")
+    target, script = f"results/test/scores/{cell}/test.zarr", folder / "workflow/scripts/evaluate_network.py"
+    working = script.read_text()
+    script.write_text("raise SystemExit(1)")
+    snakemake(folder, target, fails=True)
+    script.write_text(working)
+    (results(folder) / f"models/{cell}/seed1/final.safetensors").unlink()
+    snakemake(folder, target)
+    assert "its models are put back" in (results(folder) / f"logs/train/{cell}/seed1.log").read_text()
+    assert not list(results(folder).rglob(".kept"))
 
 
 def test_a_bad_config_ends_before_the_first_job_in_a_few_lines(study):

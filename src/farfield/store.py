@@ -127,7 +127,7 @@ def put_back(folder: Path, key: str) -> bool:
 
 
 def let_go(folder: Path) -> None:
-    """Forget what `keep` kept, as it has been read."""
+    """Forget what `keep` kept, as nothing will need it any more."""
     if (folder / KEPT).is_dir():
         going = folder / f".{KEPT}.{os.getpid()}.tmp"  # at once or not at all; a leftover goes with the next `keep`
         (folder / KEPT).replace(going)

@@ -74,6 +74,15 @@ rule table_sweep:
         "../scripts/table_sweep.py"
 
 
+# Until a run ends well, another attempt of a cluster's job may need what the trainings that shared it have kept.
+onsuccess:
+    from farfield import store  # slow to import, and of no use to a job
+
+    for kind in ("models", "sweep"):
+        for kept in [*Path(study_path(kind)).rglob(store.KEPT)]:
+            store.let_go(kept.parent)
+
+
 # Not part of `all`: it chooses settings, by the validation set, where `all` uses them.
 rule sweep:
     input:

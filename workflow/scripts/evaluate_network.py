@@ -1,5 +1,4 @@
 import itertools
-from pathlib import Path
 
 import torch
 
@@ -23,5 +22,3 @@ with jobs.job(snakemake.log[0]):
         found = methods.reconstruct_all(networks, intensity, {**attributes, "samples": int(cell.samples)})
         store.write_dataset(found, reconstructed, section)
         store.write_dataset(scores.score(found, dataset), scored, section)
-    for model in snakemake.input.models:  # the last job of its cell: no next attempt needs what trainings kept for it
-        store.let_go(Path(model).parent)
