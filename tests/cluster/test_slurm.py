@@ -67,6 +67,8 @@ def start(slurm, folder, *command):
     path = f"{Path(sys.executable).parent}:{slurm.environment['PATH']}"
     with (folder / "printed").open("a") as printed:
         environment = {**slurm.environment, "PATH": path}
+        # Tests that were started in the background ignore Ctrl-C, and would hand that on.
+        command = ["env", "--default-signal=INT", *command]
         run = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=printed, env=environment)
     run.folder = folder
     STARTED.append(run)
