@@ -37,9 +37,9 @@ def test_partitions_are_read_as_slurm_prints_them(slurm):
     limits, default = cluster.read_partitions()
     assert default == "cpu"
     assert limits == {
-        "cpu": (1440, 16000, 8, 0, False),
-        "gpu": (120, 64000, 16, 4, False),
-        "old": (float("inf"), 4000, 2, 0, True),
+        "cpu": (1440, 16000, 8, 0, set()),
+        "gpu": (120, 64000, 16, 4, set()),
+        "old": (float("inf"), 4000, 2, 0, {(4000, 2, 0)}),
     }
 
 
@@ -115,6 +115,8 @@ def test_a_node_that_is_away_is_waited_for_and_one_that_is_there_is_not(slurm, t
     cluster.check([request(partition="cpu,gpu")])
     with pytest.raises(cluster.ClusterError, match=r"mem_mb: expected at most the 64000"):
         cluster.check([request(mem_mb=70_000)])
+    with pytest.raises(cluster.ClusterError, match="node configuration is not available"):
+        cluster.check([request(partition="cpu", gpus=0)])
 
 
 def test_a_machine_without_slurm_is_told_so(monkeypatch, tmp_path):

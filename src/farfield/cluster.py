@@ -3,7 +3,7 @@
 import math
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -26,13 +26,13 @@ class Request(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The most that any job of a partition gets."""
+    """The most that any job of a partition gets, now and once its nodes are back."""
 
     minutes: float
     mem_mb: float
     cpus: float
     gpus: float
-    away: bool  # whether one of its nodes is down, drained or not yet back
+    away: frozenset[tuple[int, int, int]]  # megabytes, CPUs and GPUs of nodes that are down, drained or not yet back
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -76,12 +76,19 @@ def read_partitions() -> tuple[dict[str, Limits], str | None]:
     for line in set(answer.stdout.split()):
         name, time, memory, cpus, devices, state = line.split("|")
         gpus = sum(int(count) for count in re.findall(r"gpu(?::[^:,(]+)?:(\d+)", devices))
-        away = not re.fullmatch(r"(idle|mixed|allocated|completing|planned)[^*]*", state)
-        node = Limits(_minutes(time), int(memory.rstrip("+")), int(cpus.rstrip("+")), gpus, away)
+        has = int(memory.rstrip("+")), int(cpus.rstrip("+")), gpus
+        there = re.fullmatch(r"(idle|mixed|allocated|completing|planned)[^*]*", state)
+        node = Limits(_minutes(time), *has, frozenset() if there else frozenset({has}))
         if name.endswith("*"):
             name = default = name.rstrip("*")
-        limits[name] = Limits(*map(max, limits.get(name, node), node))
+        limits[name] = _joined([limits.get(name, node), node])
     return limits, default
+
+
+def _joined(several: Sequence[Limits]) -> Limits:
+    """What a job gets that may run under any of several limits."""
+    *most, away = zip(*several, strict=True)
+    return Limits(*map(max, most), frozenset().union(*away))
 
 
 def keeps_accounts() -> bool:
@@ -102,8 +109,9 @@ def _most(request: Request, limits: Mapping[str, Limits], default: str | None) -
     """Return the limits of a request's partitions; none where the cluster chooses one by itself."""
     names = [name for name in (request.partition or default or "").split(",") if name]
     if not names:
-        return Limits(*[math.inf] * 4, away=any(partition.away for partition in limits.values()))
-    return Limits(*map(max, *(limits[name] for name in names), (0, 0, 0, 0, False)))
+        anything = Limits(*[math.inf] * 4, frozenset())
+        return _joined([anything, *limits.values()])
+    return _joined([Limits(0, 0, 0, 0, frozenset()), *(limits[name] for name in names)])
 
 
 def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | None) -> Iterator[str]:
@@ -135,7 +143,7 @@ def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | Non
         yield f"threads: expected at most the {most.cpus} of {where}, got {request.cpus}; lower group-components"
 
 
-def _refusal(request: Request, away: bool) -> str | None:
+def _refusal(request: Request, away: Iterable[tuple[int, int, int]]) -> str | None:
     """What SLURM itself says against a request; nothing is submitted."""
     options = {"--partition": request.partition, "--account": request.account, "--gpus": request.gpus}
     command = [f"{option}={value}" for option, value in options.items() if value] + [*request.options]
@@ -146,8 +154,10 @@ def _refusal(request: Request, away: bool) -> str | None:
     if answer.returncode == 0:
         return None
     reason = answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no reason given"
-    if away and "node configuration is not available" in reason:
-        return None  # said also of nodes that are down; a job that is submitted waits for them
+    if "node configuration is not available" in reason:  # said also of nodes that are down: a job would wait for them
+        asked = request.mem_mb, request.cpus, request.gpus
+        if any(all(want <= have for want, have in zip(asked, node, strict=True)) for node in away):
+            return None
     return (
         f"refused with account {request.account or '(none)'} in partition {request.partition or '(default)'}: "
         f"{reason}; see slurm_account, slurm_partition and what else the profile asks for it"

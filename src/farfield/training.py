@@ -352,7 +352,7 @@ def fit(
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     if store.put_back(folder, fingerprint):
-        logger.info("this very training had ended in a run that has not yet; its models are put back")
+        logger.info("this very training had ended, and no run has ended well since; its models are put back")
         _Trainer.forget(folder)
         return models.load(folder / MODELS[0], str(place))
     torch.manual_seed(seed)

@@ -78,9 +78,9 @@ rule table_sweep:
 onsuccess:
     from farfield import store  # slow to import, and of no use to a job
 
-    for kind in ("models", "sweep"):
-        for kept in [*Path(study_path(kind)).rglob(store.KEPT)]:
-            store.let_go(kept.parent)
+    for job in workflow.dag.jobs:
+        if job.rule.name in ("train", "train_variant"):
+            store.let_go(Path(job.output.final).parent)
 
 
 # Not part of `all`: it chooses settings, by the validation set, where `all` uses them.
