@@ -109,9 +109,8 @@ def _most(request: Request, limits: Mapping[str, Limits], default: str | None) -
     """Return the limits of a request's partitions; none where the cluster chooses one by itself."""
     names = [name for name in (request.partition or default or "").split(",") if name]
     if not names:
-        anything = Limits(*[math.inf] * 4, frozenset())
-        return _joined([anything, *limits.values()])
-    return _joined([Limits(0, 0, 0, 0, frozenset()), *(limits[name] for name in names)])
+        return _joined([Limits(*[math.inf] * 4, frozenset()), *limits.values()])
+    return _joined([limits[name] for name in names])
 
 
 def _mistakes(request: Request, limits: Mapping[str, Limits], default: str | None) -> Iterator[str]:
@@ -196,12 +195,11 @@ def check(requests: Iterable[Request]) -> tuple[float, float]:
         f"{request.job}: {mistake}" for request in largest.values() for mistake in _mistakes(request, limits, default)
     ]
     if not mistakes:
-        asked = [(request, _most(request, limits, default).away) for request in largest.values()]
-        refusals = {_refusal(request, away): request.job for request, away in asked}
+        room = [(_most(request, limits, default), request) for request in largest.values()]
+        refusals = {_refusal(request, most.away): request.job for most, request in room}
         mistakes = [f"{job}: {refusal}" for refusal, job in refusals.items() if refusal]
     if mistakes:
         raise ClusterError("\n".join(mistakes))
-    room = [(_most(request, limits, default), request) for request in largest.values()]
     return (
         min((most.minutes / max(1, request.minutes) for most, request in room), default=1.0),
         min((most.mem_mb / max(1, request.mem_mb) for most, request in room), default=1.0),

@@ -164,8 +164,8 @@ def disturb(slurm, folder):
     return seen
 
 
-def the_training(folder):
-    """Its process, wherever on this machine SLURM has put it."""
+def find_training(folder):
+    """Return the process of a folder's training, wherever on this machine SLURM has put it."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # what has ended meanwhile
             if Path(process.cwd()) == folder and re.search(r"python\S* \S+train\.py$", " ".join(process.cmdline())):
@@ -199,7 +199,7 @@ def cut_off(slurm, folder, quiet):
 
     wait_until(lambda: "Trying to restart" in (folder / "printed").read_text(), "no training ran out of memory", 120)
     wait_until(lambda: logged(f"epoch 2/{EPOCHS}"), "no training began", 120)
-    crawl(the_training(folder))
+    crawl(find_training(folder))
     wait_until(lambda: logged("resumed after"), "no training resumed", 120)
     time.sleep(1)
     with SPEAKING:
