@@ -6,6 +6,7 @@ import xarray as xr
 from farfield import __main__ as command
 from farfield import application, datasets, metrics, networks, release, store, tensorboard, training, watching
 from farfield.diffraction import measure
+from farfield.networks.retriever import predict
 
 SETTINGS = training.Settings(
     epochs=2, updates=0, batch_size=8, learning_rate=2e-3, learning_rate_floor=1e-5, factor=0.5, patience=3
@@ -40,13 +41,13 @@ def patterns(objects, tmp_path):
 
 
 def test_a_file_of_patterns_becomes_a_file_of_objects(model, patterns, objects, tmp_path):
-    expected = training.predict(networks.load(model), measure(objects[:5]))
+    expected = predict(networks.load(model), measure(objects[:5]))
     assert application.apply(model, patterns["npy"], tmp_path / "out.npy") is None
     assert np.array_equal(np.load(tmp_path / "out.npy"), expected.numpy())
     with pytest.raises(ValueError, match="expected a new file to write, got one that exists"):
         application.apply(model, patterns["zarr"], patterns["zarr"])
     errors = application.apply(model, patterns["zarr"], tmp_path / "out.zarr")
-    energy = objects[:5].abs().square().mean((-2, -1))
+    energy = objects[:5].abs().square().mean()
     wanted = metrics.symmetry_adjusted_mse(objects[:5], expected) / energy
     assert np.allclose(errors, wanted)
     found = store.open_dataset(tmp_path / "out.zarr")
@@ -77,6 +78,14 @@ def test_what_are_no_patterns_is_refused(no_shape_checks, model, tmp_path, array
     with pytest.raises(ValueError, match=message):
         application.apply(model, tmp_path / "bad.npy", tmp_path / "out.npy")
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_a_header_that_promises_more_than_there_is_asks_for_no_memory(model, tmp_path):
+    with (tmp_path / "short.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 64, 64)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(ValueError, match=r"short\.npy: expected an array of numbers that numpy\.save wrote"):
+        application.apply(model, tmp_path / "short.npy", tmp_path / "out.npy")
 
 
 def test_files_of_another_kind_are_refused(model, patterns, tmp_path):
@@ -137,6 +146,7 @@ def test_the_best_validated_model_is_released_with_its_card(folder, objects, tmp
         {
             "sa_mse": (("seed", "checkpoint", "sample"), [[[0.5, 0.7], [0.1, 0.3]]]),
             "energy": (("sample",), [1.0, 1.0]),
+            "seconds": (("seed", "checkpoint"), [[1.0, 1.0]]),
         },
         coords={"seed": [0], "checkpoint": np.array(["final", "best"], dtype=object)},
     )

@@ -1,5 +1,11 @@
 """What a cluster could never run is refused before the first job, with the line to change."""
 
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
 from farfield import cluster
@@ -129,3 +135,25 @@ def test_a_cluster_that_does_not_answer_is_told_so(slurm):
     slurm("sinfo", 'echo "slurm_load_partitions: Unable to contact slurm controller" >&2; exit 1')
     with pytest.raises(cluster.ClusterError, match="sinfo says: slurm_load_partitions: Unable to contact"):
         cluster.check([request()])
+
+
+@pytest.mark.skipif(not shutil.which("pgrep"), reason="needs pgrep")
+@pytest.mark.parametrize("through", ["folder", "link"])
+def test_recover_sees_a_snakemake_that_runs_also_through_a_link(tmp_path, through):
+    """As home leads to scratch on many clusters: /proc tells the folder itself."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    stand_in = ["bash", "-c", "exec -a 'snakemake --workflow-profile profiles/slurm' sleep 60"]
+    running = subprocess.Popen(stand_in, cwd=tmp_path / "folder", env={"PATH": os.environ["PATH"]})
+    recover = Path(__file__).parents[1] / "profiles/slurm/recover"
+    try:
+        time.sleep(0.2)
+        here = tmp_path / through
+        told = subprocess.run(
+            ["bash", "-c", f"cd {here} && exec {recover}"], capture_output=True, text=True, check=False, timeout=30
+        )
+    finally:
+        running.kill()
+        running.wait()
+    assert told.returncode == 1
+    assert f"expected no snakemake in {tmp_path}/folder, found process {running.pid}" in told.stderr

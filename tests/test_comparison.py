@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from farfield import comparison, store
+from farfield import comparison, rendering, store
 
 
 def write_scores(path, errors, seconds=0.002, **attributes):
@@ -51,7 +51,7 @@ def test_noise_free_errors_are_those_of_the_same_patterns(stores):
 def test_the_table_is_written_in_every_form(stores, tmp_path):
     frame = comparison.compare(*stores, 1e6)
     paths = [tmp_path / f"noise.{suffix}" for suffix in ("csv", "md", "tex")]
-    comparison.write(frame, *paths)
+    rendering.write(comparison.table(frame), paths)
     assert len(pd.read_csv(paths[0])) == 4
     text = paths[1].read_text()
     assert "| unet, after, n = 64 | 0.150 | 0.150 | 0.00 | 2 | 0.250 | 0.250 | 0.00 | 2 |" in text

@@ -1,6 +1,7 @@
 """Devices: what is not there is refused or replaced, and jobs side by side take a GPU each."""
 
 import logging
+import os
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def locks(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "_locks", locks := [])
     yield locks
     for lock in locks:
-        lock.close()
+        lock.release()
 
 
 def claim(name):
@@ -46,7 +47,7 @@ def test_jobs_side_by_side_take_a_gpu_each_and_the_next_waits_for_one(locks, mon
 
     def end_the_first(seconds):
         waits.append(seconds)
-        locks[0].close()
+        locks[0].release()
 
     monkeypatch.setattr(devices.time, "sleep", end_the_first)
     assert claim("cuda") == "cuda:0"
@@ -64,3 +65,13 @@ def test_locks_are_of_the_devices_that_a_job_may_see(locks, monkeypatch, tmp_pat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     assert claim("cuda") == "cuda:0"
     assert [path.name.rpartition("-")[2] for path in tmp_path.iterdir()] == ["3.lock"]
+
+
+def test_a_lock_follows_no_link(locks, tmp_path):
+    """Another user may lay one in the temporary folder, where the kernel does not prevent it."""
+    work = tmp_path / "years of work"
+    work.write_text("precious")
+    (tmp_path / f"farfield-{os.getuid()}-gpu-0.lock").symlink_to(work)
+    with pytest.raises(OSError, match=r"farfield-\d+-gpu-0\.lock"):
+        claim("cuda")
+    assert work.read_text() == "precious"

@@ -46,15 +46,6 @@ def test_to_frame_keeps_the_origin(old, new):
     assert moved[new // 2, new // 2] == 1
 
 
-def test_autocorrelation_is_the_sum_of_shifted_products():
-    frame = torch.zeros(8, 8, dtype=torch.complex64)
-    frame[3, 3], frame[4, 5] = 2, 3j
-    correlation = diffraction.autocorrelation(diffraction.measure(frame))
-    assert correlation[8, 8].real == pytest.approx(4 + 9, abs=1e-4)
-    # Lag (1, 2): the object's value there times the conjugate of the one it is apart from.
-    assert complex(correlation[9, 10]) == pytest.approx(3j * 2, abs=1e-4)
-
-
 def test_photon_noise_is_poisson_in_the_units_of_the_pattern(objects):
     pattern = diffraction.measure(objects[:4])
     noisy = diffraction.photon_noise(pattern, 1e6, seed=3)
@@ -83,7 +74,6 @@ def test_photon_noise_depends_on_seed_and_index_alone(objects):
         (lambda: diffraction.photon_noise(torch.full((4, 4), torch.nan), 10, 0), "NaN, infinite or negative"),
         (lambda: diffraction.photon_noise(torch.zeros(4, 4), 10, 0), "got an empty one at 0"),
         (lambda: diffraction.photon_noise(torch.ones(4, 4), 0, 0), "positive number of photons"),
-        (lambda: diffraction.autocorrelation(torch.ones(4, 4, dtype=torch.int64)), "float torch tensor"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(call, message):

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from farfield import crystals, diffraction, figures, store, symmetry
+from farfield import crystals, diffraction, figures, pictures, store, symmetry
 
 NETWORKS = ("unet", "sisprnet")
 
@@ -104,7 +104,7 @@ def texts(figure):
 
 
 def test_symmetries_share_one_pattern(truth):
-    figure = figures.symmetries(truth)
+    figure = pictures.symmetries(truth)
     images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert len(images) == 4 * 2 + 1
     told = next(text for text in texts(figure) if "differ by at most" in text)
@@ -119,11 +119,11 @@ def test_the_object_with_most_room_moves_as_far_as_it_can():
     objects = np.zeros((2, 8, 8))
     objects[0, 2:6, 2:6] = 1
     objects[1, 5:7, 1:3] = 1
-    assert figures._roomiest(objects) == (1, (-5, 5))
+    assert pictures._roomiest(objects) == (1, (-5, 5))
 
 
 def test_reconstructions_are_aligned_and_told_relative_to_zero(truth, reconstructions):
-    figure = figures.reconstructions(truth, reconstructions, 2, 0)
+    figure = pictures.reconstructions(truth, reconstructions, 2, 0)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 4 * 6  # two networks before and after, a solver, the truth
     titles = [axes.get_title() for axes in panels[:6]]
@@ -193,7 +193,7 @@ def test_error_against_time_has_a_panel_with_noise(folder):
         write_scores(folder / "t2.zarr", "hio-tuned", 1e-2, 2e-1, kind="iterative", split="noisy"),
     ]
     figure = figures.error_against_time(paths)
-    assert [axes.get_title() for axes in figure.axes] == ["noise-free", "with photon noise"]
+    assert [axes.get_title() for axes in figure.axes] == ["noise-free, 3 patterns", "with photon noise, 3 patterns"]
     assert np.allclose(figure.axes[1].lines[0].get_xydata(), [[200, 2e-2]])
 
 

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from conftest import blobs
+from conftest import blobs, random_copy
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farfield import metrics
 from farfield.diffraction import measure, to_frame
-from farfield.symmetry import conjugate_flip, random_copy
+from farfield.symmetry import conjugate_flip
 
 seeds = st.integers(0, 10_000)
 

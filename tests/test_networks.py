@@ -17,7 +17,10 @@ def count(module: torch.nn.Module) -> int:
 
 
 def test_cdi_nn_has_its_published_parameters():
-    assert count(EncoderDecoder(32, 1, outputs=1)) == 720_321
+    class OnePart(EncoderDecoder):
+        outputs = 1
+
+    assert count(OnePart(32, 1)) == 720_321
 
 
 def test_sisprnet_has_its_published_parameters():
@@ -77,6 +80,12 @@ def test_a_model_of_another_version_is_refused(tmp_path):
         {"inputs": "raw"},
         {"inputs": "log", "network": "nuet"},
         {"inputs": "log", "options": {"w": 3}},
+        {"inputs": "log", "image_size": 32.0},
+        {"inputs": "log", "options": {"width": 10**6}},
+        {"inputs": "log", "oversampling": -2},
+        {"inputs": None},
+        {"inputs": "log", "options": None},
+        {"inputs": "log", "network": ["unet"]},
     ):
         retriever.save({"a": torch.zeros(1)}, tmp_path / "old.safetensors", {**description, **change})
         with pytest.raises(ValueError, match=r"expected a model of this version of farfield, but .*; train it again"):
@@ -110,8 +119,27 @@ def test_what_cannot_be_made_is_refused(arguments, message):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(ValueError, match="expected options of unet out of width, outputs, got hidden"):
+    with pytest.raises(ValueError, match="expected options of unet out of width, got hidden"):
         networks.create("unet", 32, hidden=3)
+
+
+class Options(torch.nn.Module):
+    def __init__(self, image_size, oversampling=2, rate: "float" = 0.5, activation: str = "relu", skip: bool = True):
+        super().__init__()
+        self.given = rate, activation, skip
+
+
+def test_options_are_of_any_type_that_the_signature_takes(monkeypatch):
+    monkeypatch.setitem(networks.NETWORKS, "mine", Options)
+    assert networks.create("mine", 32, rate=1, activation="gelu", skip=False).given == (1, "gelu", False)
+    for option, value, message in (
+        ("rate", "high", "expected rate of mine as a float, got 'high'; change it"),
+        ("rate", True, "expected rate of mine as a float, got True"),
+        ("activation", 3, "expected activation of mine as a str, got 3"),
+        ("skip", 1, "expected skip of mine as a bool, got 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            networks.create("mine", 32, **{option: value})
 
 
 def test_files_that_are_no_models_are_refused(tmp_path):

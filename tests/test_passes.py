@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from conftest import random_copy
 
 from farfield import iterative, matching, metrics, passes
 from farfield.diffraction import measure
-from farfield.symmetry import random_copy
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -23,15 +23,6 @@ def both_roads(monkeypatch):
             return on_cpu, function(*arguments)
 
     return call
-
-
-@pytest.mark.parametrize("shape", [(8, 8), (2, 64, 64), (3, 2, 20, 33), (1, 7, 5), (2, 130, 256)])
-@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128, torch.float32, torch.bool])
-def test_swapping_transposes(shape, dtype, both_roads):
-    images = noise(*shape).to(dtype) if dtype.is_complex else (noise(*shape).real > 1).to(dtype)
-    for swapped in both_roads(passes.swap, images):
-        assert torch.equal(swapped, images.mT)
-        assert swapped.is_contiguous()
 
 
 @pytest.mark.parametrize("free", [None, noise(3, 16, 16, seed=2).abs() > 1])

@@ -4,7 +4,7 @@ import pytest
 import torch
 import xarray as xr
 
-from farfield import problems, store
+from farfield import problems, rendering, store
 from farfield.principle import figures, learning, perceptron, tables
 
 SETTINGS = perceptron.Settings(widths=(32, 32), updates=300, batch_size=64, learning_rate=1e-2)
@@ -46,7 +46,7 @@ def test_three_choices_of_representatives_are_what_they_are_called():
 
 @pytest.fixture(scope="module")
 def cells():
-    problem = problems.create("real-gaussian", dimension=3)
+    problem = problems.RealGaussian(dimension=3)
     options = {"settings": [SETTINGS], "neighbours": 3, "tests": 200, "seeds": [0, 1]}
     return {level: learning.learn_inverse(problem, level, 1000, **options) for level in problem.levels}
 
@@ -58,7 +58,7 @@ def test_gaussian_phase_retrieval_is_learned_after_breaking(cells):
 
 
 def test_of_several_perceptrons_the_best_on_validation_counts():
-    problem = problems.create("real-gaussian", dimension=2)
+    problem = problems.RealGaussian(dimension=2)
     poor = perceptron.Settings(widths=(1,), updates=1, batch_size=8, learning_rate=1e-5)
     options = {"neighbours": 3, "tests": 200, "seeds": [0]}
     both = learning.learn_inverse(problem, "after", 500, settings=[poor, SETTINGS], **options)
@@ -67,7 +67,7 @@ def test_of_several_perceptrons_the_best_on_validation_counts():
 
 
 def test_complex_objects_are_learned_as_pairs_of_numbers():
-    problem = problems.create("complex-gaussian", dimension=2)
+    problem = problems.ComplexGaussian(dimension=2)
     found = learning.learn_inverse(
         problem, "after", 2000, settings=[SETTINGS], neighbours=3, tests=100, seeds=[0]
     ).set_index("method")
@@ -103,7 +103,7 @@ def test_the_table_holds_ours_beside_the_published(table, cells):
 
 def test_the_table_is_written_in_three_forms(table, tmp_path):
     paths = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
-    tables.write_gaussian(table, *paths)
+    rendering.write(tables.gaussian_table(table), paths)
     assert pd.read_csv(paths[0]).shape == table.shape
     assert "| dnn | 3 | 1000 |" in paths[1].read_text()
     assert "\\label{tab:gaussian}" in paths[2].read_text()
@@ -121,6 +121,7 @@ def test_partial_breaking_joins_scores_and_cells(cells, tmp_path):
         {
             "sa_mse": (("seed", "checkpoint", "sample"), np.full((2, 2, 4), 0.05)),
             "energy": ("sample", np.full(4, 0.2)),
+            "seconds": (("seed", "checkpoint"), np.ones((2, 2))),
         },
         coords={"seed": [0, 1], "checkpoint": np.array(["final", "best"], dtype=object)},
         attrs={"method": "unet", "samples": 32, "symmetry": "centred"},
@@ -137,7 +138,7 @@ def test_partial_breaking_joins_scores_and_cells(cells, tmp_path):
         2,
     ]
     paths = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
-    tables.write_partial_breaking(found, *paths)
+    rendering.write(tables.partial_breaking_table(found), paths)
     assert "| far-field | unet | 32 | translation | 25 ± 0 |" in paths[1].read_text()
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import random_copy
 
-from farfield import datasets, methods, scores
-from farfield.symmetry import break_symmetries, random_copy
+from farfield import breaking, datasets, methods, scores
+from farfield.symmetry import break_symmetries
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_the_mean_object_has_the_least_mse_of_all_constants(objects):
 
 
 def test_breaking_a_set_keeps_its_patterns(truth, objects):
-    broken = datasets.break_set(truth, 2)
+    broken = breaking.break_set(truth, 2)
     assert torch.equal(torch.from_numpy(broken.object.values), break_symmetries(objects[:12]))
     np.testing.assert_array_equal(broken.intensity, truth.intensity)
     again = datasets.from_objects(torch.from_numpy(broken.object.values), 2)
@@ -63,7 +64,7 @@ def test_breaking_a_set_keeps_its_patterns(truth, objects):
 
 
 def test_a_set_reports_its_flips(objects):
-    row = datasets.conditioning_row("test", objects, 2)
+    row = breaking.conditioning_row("test", objects, 2)
     assert row["samples"] == 64
     assert 10 < row["flipped"] < 54
     assert 0 <= row["small_dc"] < 10

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import blobs
+from conftest import blobs, random_copy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +13,7 @@ seeds = st.integers(0, 10_000)
 @given(blobs(), seeds)
 def test_symmetries_leave_the_pattern_unchanged(blob, seed):
     pattern = measure(blob)
-    copy = measure(symmetry.random_copy(blob[None], seed)[0])
+    copy = measure(random_copy(blob[None], seed)[0])
     assert torch.allclose(pattern, copy, atol=1e-4 * float(pattern.max()))
 
 
@@ -39,7 +39,7 @@ def test_breaking_chooses_one_form_for_all_copies(blob, seed):
     conditioning = symmetry.conditioning(blob)
     if conditioning.dc < 1e-3 or conditioning.first < 1e-4:
         return
-    broken = symmetry.break_symmetries(torch.stack([blob, symmetry.random_copy(blob[None], seed)[0]]))
+    broken = symmetry.break_symmetries(torch.stack([blob, random_copy(blob[None], seed)[0]]))
     assert torch.allclose(broken[0], broken[1], atol=2e-4 * float(blob.abs().max()))
 
 
@@ -48,7 +48,7 @@ def test_all_copies_of_crystals_break_to_one_form(size):
     items = crystals.simulate(200, size, 11)
     reference = symmetry.break_symmetries(items)
     for seed in range(3):
-        copies = symmetry.break_symmetries(symmetry.random_copy(items, seed))
+        copies = symmetry.break_symmetries(random_copy(items, seed))
         different = (copies - reference).abs().amax((-2, -1)) > 1e-4
         assert different.float().mean() <= 0.01
 
@@ -99,7 +99,7 @@ def test_real_objects_that_mirror_in_one_axis_break_to_one_form():
         reference = symmetry.break_symmetries(item)
         assert torch.allclose(symmetry.break_symmetries(reference), reference, atol=1e-6)
         for seed in range(10):
-            copy = symmetry.break_symmetries(symmetry.random_copy(item[None], seed)[0])
+            copy = symmetry.break_symmetries(random_copy(item[None], seed)[0])
             assert torch.allclose(copy, reference, atol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_breaking_takes_any_batch_shape(objects):
 
 @given(blobs(), seeds, st.integers(0, 9))
 def test_align_undoes_every_symmetry(blob, seed, margin):
-    copy = torch.nn.functional.pad(symmetry.random_copy(blob[None], seed)[0], (margin, 0, 0, margin))
+    copy = torch.nn.functional.pad(random_copy(blob[None], seed)[0], (margin, 0, 0, margin))
     aligned = symmetry.align(blob, 0.5 * copy)
     assert torch.allclose(aligned, 0.5 * blob, atol=1e-4 * float(blob.abs().max()))
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from farfield import store, tables
+from farfield import rendering, store, tables
 
 PUBLISHED = Path(__file__).parents[1] / "workflow" / "resources" / "published.csv"
 
@@ -66,12 +66,12 @@ def scores(tmp_path_factory):
 
 def test_networks_that_are_no_better_than_the_mean_object_are_named(scores, tmp_path):
     """The mean object at 500 after has 1.5; a network of 1.6 there is named, the ones of 0.7 are not."""
-    text = tables.to_markdown(tables.summarise(scores, 5, PUBLISHED), 5)
+    text = rendering.markdown(tables.table(tables.summarise(scores, 5, PUBLISHED), 5))
     assert "Not below the mean object" not in text
     worse = write_scores(
         tmp_path / "w.zarr", "lazy", "network", "test", {"best": [1.6, 1.6]}, samples=500, symmetry="after"
     )
-    text = tables.to_markdown(tables.summarise([worse, *scores], 5, PUBLISHED), 5)
+    text = rendering.markdown(tables.table(tables.summarise([worse, *scores], 5, PUBLISHED), 5))
     assert "Not below the mean object of their own training set: lazy after (500)." in text
 
 
@@ -118,7 +118,7 @@ def grids(text):
 
 
 def test_markdown_has_the_papers_shape(scores):
-    text = tables.to_markdown(tables.summarise(scores, 5, PUBLISHED), 5)
+    text = rendering.markdown(tables.table(tables.summarise(scores, 5, PUBLISHED), 5))
     errors, relative, baselines, published = grids(text)
     assert errors[0][:4] == ["Samples", "unet Before", "unet After", "unet After/before"]
     assert errors[2][:4] == ["500", "1.3000 ± 0.1414", "0.7000 ± 0.1414", "0.538"]
@@ -136,7 +136,7 @@ def test_published_table_stands_alone_when_no_size_matches(tmp_path):
     path = write_scores(
         tmp_path / "u.zarr", "unet", "network", "test", {"best": [1, 1]}, samples=70, symmetry="after"
     )
-    text = tables.to_markdown(tables.summarise([path], 5, PUBLISHED), 5)
+    text = rendering.markdown(tables.table(tables.summarise([path], 5, PUBLISHED), 5))
     published = grids(text)[-1]
     assert published[0][:4] == ["Samples", "unet Before", "unet After", "unet After/before"]
     assert published[2][:4] == ["500", "0.1393", "0.0513", "0.368"]
@@ -145,7 +145,7 @@ def test_published_table_stands_alone_when_no_size_matches(tmp_path):
 
 
 def test_mse_tables_tell_how_baselines_and_published_errors_read(scores):
-    text = tables.to_markdown(tables.summarise(scores, 1, PUBLISHED), 1)
+    text = rendering.markdown(tables.table(tables.summarise(scores, 1, PUBLISHED), 1))
     assert "after alignment" in text
     assert "saturates at 0.139, which is predicting zero" in text
 
@@ -154,7 +154,7 @@ def test_latex_is_booktabs_and_escaped(scores, tmp_path):
     odd = write_scores(
         tmp_path / "odd.zarr", "my_net", "network", "test", {"best": [1, 1]}, samples=9, symmetry="after"
     )
-    text = tables.to_latex(tables.summarise([*scores, odd], 5, PUBLISHED), 5)
+    text = rendering.latex(tables.table(tables.summarise([*scores, odd], 5, PUBLISHED), 5))
     assert r"\multicolumn{3}{c}{my\_net}" in text
     assert r"1.3000 $\pm$ 0.1414" in text
     assert r"$1.0\times10^{-6}$" in text
@@ -165,7 +165,7 @@ def test_latex_is_booktabs_and_escaped(scores, tmp_path):
 
 
 def test_tabular_lines_have_as_many_cells_as_columns(scores):
-    text = tables.to_latex(tables.summarise(scores, 5, PUBLISHED), 5)
+    text = rendering.latex(tables.table(tables.summarise(scores, 5, PUBLISHED), 5))
     for part in text.split(r"\begin{tabular}{")[1:]:
         columns = len(part.split("}")[0])
         body = part.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
@@ -177,14 +177,18 @@ def test_write_makes_three_files_with_the_same_bytes_again(scores, tmp_path):
     written = []
     for _ in range(2):
         files = [tmp_path / "tables" / f"table5.{ending}" for ending in ("csv", "md", "tex")]
-        tables.write(frame, 5, *files)
+        rendering.write(tables.table(frame, 5), files)
         written.append([file.read_bytes() for file in files])
         assert sorted(files[0].parent.iterdir()) == sorted(files)
     assert written[0] == written[1]
     first = written[0][0].decode().splitlines()[1]
     assert first == "unet,500,before,sa_mse,1.3,0.141421,2,0.65,0.1393"
+
+    def lines(frame):
+        return rendering.markdown(tables.table(frame, 5)).splitlines()[4:8]
+
     read = pd.read_csv(files[0])
-    assert tables.to_markdown(read, 5).splitlines()[4:8] == tables.to_markdown(frame, 5).splitlines()[4:8]
+    assert lines(read) == lines(frame)
 
 
 def test_refusals_are_one_clear_sentence(scores, tmp_path):

@@ -3,15 +3,16 @@ import random
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+import yaml
 
-from farfield import crystals, metrics, networks, store, training
+from farfield import crystals, metrics, networks, training
 from farfield.diffraction import measure
+from farfield.networks.retriever import predict
 from farfield.symmetry import break_symmetries
 
 SETTINGS = training.Settings(
@@ -96,36 +97,94 @@ training.fit("sisprnet", symmetry.break_symmetries(items[:40]), items[40:], sett
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
-        ".kept",
         "best.safetensors",
         "final.safetensors",
         "history.csv",
     ]
 
 
-def test_a_training_that_ended_is_put_back_until_its_run_has(sets, tmp_path, caplog):
-    """As where it shared a cluster's job with one that failed, for which Snakemake deletes the outputs of both."""
-    trained, made = fit(sets, tmp_path), weights(tmp_path)
-    outputs = [tmp_path / name for name in ("final.safetensors", "best.safetensors", "history.csv")]
-    history = outputs[2].read_text()
-    for output in outputs:
-        output.unlink()
-    rows = []
-    with caplog.at_level(logging.INFO):
-        (tmp_path / "checkpoint.pt").write_text("of a training that another one took the place of")
-        again = fit(sets, tmp_path, on_epoch=rows.append)
-    assert "its models are put back" in caplog.text
-    assert not rows
-    assert weights(tmp_path) == made
-    assert outputs[2].read_text() == history
-    assert not (tmp_path / "checkpoint.pt").exists()
-    assert all(torch.equal(one, other) for one, other in zip(trained.parameters(), again.parameters(), strict=True))
+class Notebook(torch.nn.Module):
+    """A network as a notebook registers it."""
 
-    fit(sets, tmp_path, settings=replace(SETTINGS, learning_rate=1e-3), on_epoch=rows.append)
+    def __init__(self, image_size, oversampling=2, width: int = 8):
+        super().__init__()
+        self.size, self.layer = image_size, torch.nn.Linear((oversampling * image_size) ** 2, 2 * image_size**2)
+
+    def forward(self, amplitude):
+        return self.layer(amplitude.flatten(1)).reshape(-1, 2, self.size, self.size)
+
+
+class Edited(Notebook):
+    def forward(self, amplitude):
+        return 100 * super().forward(amplitude)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_network_that_was_edited_in_a_notebook_is_trained(sets, tmp_path, monkeypatch, caplog, interrupted):
+    monkeypatch.setitem(networks.NETWORKS, "mine", Notebook)
+    if interrupted:
+        _cut_off(sets, tmp_path, monkeypatch, "mine")
+    else:
+        fit(sets, tmp_path, "mine")
+    monkeypatch.setitem(networks.NETWORKS, "mine", Edited)
+    rows = []
+    with caplog.at_level(logging.WARNING):
+        fit(sets, tmp_path, "mine", on_epoch=rows.append)
     assert len(rows) == SETTINGS.epochs
-    store.let_go(tmp_path)
-    fit(sets, tmp_path, settings=replace(SETTINGS, learning_rate=1e-3), on_epoch=rows.append)
-    assert len(rows) == 2 * SETTINGS.epochs
+    assert ("of another config, data or code; training starts anew" in caplog.text) is interrupted
+
+
+def _cut_off(sets, folder, monkeypatch, network):
+    """Leave a checkpoint after two epochs."""
+
+    def stop(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, folder, network, on_epoch=stop)
+    assert (folder / "checkpoint.pt").exists()
+
+
+def test_the_same_cell_run_again_trains_again_and_one_that_was_cut_off_goes_on(sets, tmp_path, monkeypatch):
+    monkeypatch.setitem(networks.NETWORKS, "mine", Notebook)
+    for _ in range(2):
+        rows = []
+        fit(sets, tmp_path, "mine", on_epoch=rows.append)
+        assert len(rows) == SETTINGS.epochs
+    _cut_off(sets, tmp_path / "cut", monkeypatch, "mine")
+    rows = []
+    fit(sets, tmp_path / "cut", "mine", on_epoch=rows.append)
+    assert [row["epoch"] for row in rows] == [3, 4]
+
+
+def test_a_notebook_needs_no_settings_and_gets_a_model_that_tells_its_origin(sets, tmp_path):
+    arrays = [items[:8].numpy() for items in sets]
+    model = training.fit(
+        "unet", *arrays, training.Settings(epochs=1, updates=0), folder=tmp_path, options={"width": 8}
+    )
+    assert model.description["samples"] == 8
+    assert model.description == networks.load(tmp_path / "final.safetensors").description
+    assert model(measure(sets[1])[0]).shape == (16, 16)
+    assert model(measure(sets[1])[:6].reshape(2, 3, 32, 32)).shape == (2, 3, 16, 16)
+    with pytest.raises(ValueError, match=r"expected patterns of shape \(…, 32, 32\), got \(2, 16, 16\); crop or pad"):
+        model(torch.ones(2, 16, 16))
+
+
+def test_settings_have_the_configs_defaults_and_refuse_what_cannot_be():
+    schema = yaml.safe_load((Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text())
+    defaults = {key: rule["default"] for key, rule in schema["properties"]["training"]["properties"].items()}
+    assert vars(training.Settings()) == defaults
+    for change, message in (
+        ({"epochs": 0}, "expected epochs as an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "expected batch_size as an integer of at least 1, got 0"),
+        ({"learning_rate": 1e-6}, "expected a learning_rate_floor between 0 and the learning_rate"),
+        ({"factor": 1.0}, "expected a factor between 0 and 1"),
+        ({"precision": "half"}, "expected precision out of auto, float32, bfloat16"),
+        ({"inputs": "raw"}, "expected inputs out of log"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training.Settings(**change)
 
 
 @pytest.mark.parametrize("change", ["config", "data", "code", "truncated", "another file"])
@@ -134,13 +193,12 @@ def test_a_checkpoint_of_something_else_is_not_mixed_in(sets, tmp_path, monkeypa
     monkeypatch.setattr(training._Trainer, "finished", property(lambda self: len(self.history) >= 2))
     folder = tmp_path / "changed"
     if change == "code":
-        monkeypatch.setattr(training, "_code_hash", lambda: "another")
+        monkeypatch.setattr(training, "digest", lambda *sources: "another")
     other = training.Settings(**{**vars(SETTINGS), "learning_rate": 1e-3}) if change == "config" else SETTINGS
     training_set = sets[0].flip(0) if change == "data" else sets[0]
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)  # leaves the checkpoint behind
     fit((training_set, sets[1]), folder, settings=other)
     monkeypatch.undo()
-    store.let_go(folder)
     if change == "another file":
         torch.save(torch.zeros(3), folder / "checkpoint.pt")
     if change == "truncated":
@@ -179,7 +237,7 @@ def test_best_model_is_the_best_validated(sets, tmp_path):
     scores = {}
     for name in ("final", "best"):
         model = networks.load(tmp_path / f"{name}.safetensors")
-        estimate = training.predict(model, measure(sets[1]))
+        estimate = predict(model, measure(sets[1]))
         scores[name] = float(metrics.symmetry_adjusted_mse(sets[1], estimate).mean())
     assert scores["best"] == pytest.approx(history.validation_sa_mse.min(), rel=1e-5)
     assert scores["final"] == pytest.approx(history.validation_sa_mse.iloc[-1], rel=1e-5)

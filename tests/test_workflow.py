@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 from conftest import SNAKEMAKE, copy_workflow, snakemake
 
@@ -50,7 +51,6 @@ def test_tables_hold_every_method(study, number):
 
 def test_the_numbers_are_those_of_working_methods(study):
     frame = table(study, 5).set_index("method")
-    assert (frame.relative <= 1 + 1e-9).all()
     assert float(frame.relative["hio-tuned"]) < 0.05
     after = frame[frame.symmetry == "after"].relative
     before = frame[frame.symmetry == "before"].relative
@@ -124,8 +124,9 @@ def test_the_gaussian_table_has_every_method_before_and_after(study):
     assert mean["knn", "after"] < mean["knn", "before"]
 
 
-def test_partial_breaking_is_off_until_asked_for_and_trains_what_lies_between(study):
+def test_partial_breaking_and_the_sweep_are_off_until_asked_for(study):
     assert not (results(study) / "tables/partial-breaking.csv").exists()
+    assert not (results(study) / "sweep").exists()
     jobs = planned(snakemake(study, "partial_breaking", "--dry-run"))
     assert {name: jobs[name] for name in ("train", "break_partly", "gaussian", "evaluate_network")} == {
         "train": 8,
@@ -133,15 +134,150 @@ def test_partial_breaking_is_off_until_asked_for_and_trains_what_lies_between(st
         "gaussian": 3,
         "evaluate_network": 4,
     }
-
-
-def test_the_sweep_is_off_until_asked_for(study):
-    assert not (results(study) / "sweep").exists()
     jobs = planned(snakemake(study, "sweep", "--dry-run"))
     variants = yaml.safe_load((study / "config/test.yaml").read_text())["sweep"]["variants"]
-    assert jobs["train_variant"] == 2 * len(variants)
-    assert jobs["table_sweep"] == 1
+    assert jobs["train_variant"] == 2 * 2 * len(variants)
     assert "train" not in jobs
+
+
+SMALL = {
+    "study": "test",
+    "image_size": 16,
+    "samples": [16],
+    "networks": ["unet"],
+    "seeds": [0],
+    "crystals": {"training": 32, "validation": 8, "test": 12},
+    "training": {"epochs": 2, "updates": 0, "batch_size": 8, "precision": "float32"},
+    "network_options": {"unet": {"width": 8}},
+    "baselines": {"er": {"recipe": "40*ER", "starts": 1}},
+    "baseline_training_patterns": 4,
+    "noise": {"photons": 1e6, "patterns": 4},
+    "figure_samples": {"count": 2},
+    "square_root": {"ultra_dense": 50, "dense": 20, "widths": [8], "updates": 10, "batch_size": 50},
+    "gaussian": {"dimensions": [3], "samples": [100], "widths": [8], "epochs": 2, "batch_size": 50, "tests": 20},
+    "partial_breaking": {"samples": 16, "gaussian_samples": 100},
+    "sweep": {"samples": 16, "variants": {"as-configured": {}, "wide": {"network_options": {"unet": {"width": 12}}}}},
+}
+"""One network, one baseline, a minute for everything."""
+
+
+class Copy:
+    """A small study with a package of its own, which may be edited."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir()
+        copy_workflow(folder)
+        source = Path(farfield.__file__).parent
+        shutil.copytree(source, folder / "src/farfield", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def edit(self, module: str, old: str, new: str) -> None:
+        path = self.folder / f"src/farfield/{module}.py"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def run(self, config: dict, *arguments: str) -> dict[str, int]:
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(self.folder / "src"))
+            return planned(snakemake(self.folder, *arguments, config="small.yaml"))
+
+    def tables(self) -> dict[str, str]:
+        """Every table, times aside."""
+        found = {path.name: path.read_text() for path in (results(self.folder) / "tables").glob("*.csv")}
+        found["noise.csv"] = "\n".join(line.rpartition(",")[0] for line in found["noise.csv"].splitlines())
+        return found | {"conditioning": (results(self.folder) / "data/conditioning.csv").read_text()}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    copy = Copy(tmp_path_factory.mktemp("small") / "first")
+    copy.run(SMALL, "all", "partial_breaking", "sweep")
+    return copy
+
+
+def test_a_study_of_one_network_has_all_its_tables(small):
+    tables = results(small.folder) / "tables"
+    partial, sweep = (pd.read_csv(tables / f"{name}.csv") for name in ("partial-breaking", "sweep"))
+    far_field = partial[partial.problem == "far-field"]
+    assert far_field.symmetry.tolist() == ["before", "centred", "phase", "after"]
+    assert far_field["mean"].between(20, 100.001).all()
+    assert set(zip(sweep.symmetry, sweep.variant, strict=True)) == {
+        (symmetry, variant) for symmetry in ("before", "after") for variant in ("as-configured", "wide")
+    }
+    assert sweep.best.between(0.2, 1.001).all()
+    assert set(table(small.folder, 5).method) == {"unet", "zero", "mean-object", "er"}
+
+
+def test_after_changes_of_any_kind_at_once_a_study_is_that_made_from_nothing_and_a_moved_one_is_done(small):
+    """New sizes beside new epochs, an order, and code: what reruns must not hide what else has to."""
+    old = small.tables()
+    changed = {
+        **SMALL,
+        "samples": [8, 16],
+        "baselines": {"hio": {"recipe": "40*HIO", "starts": 1}, **SMALL["baselines"]},
+    }
+    changed["training"] = {**SMALL["training"], "epochs": 3}
+    anew = Copy(small.folder.with_name("anew"))
+    for copy in (small, anew):
+        copy.edit("metrics", "/ (2 * reference.shape[-2]", "/ (4 * reference.shape[-2]")
+        copy.edit("symmetry", "flips = sine < 0", "flips = sine > 0")
+    jobs = small.run(changed)
+    anew.run(changed)
+    assert jobs["train"] == 4
+    assert not {"square_root", "gaussian"} & set(jobs)
+    others = {"partial-breaking.csv", "sweep.csv"}  # not of `all`
+    found = {name: text for name, text in small.tables().items() if name not in others}
+    assert found == anew.tables()
+    assert all(found[name] != old[name] for name in ("table1.csv", "table5.csv", "paired.csv", "conditioning"))
+    anew.folder = anew.folder.rename(anew.folder.with_name("moved"))
+    assert not anew.run(changed, "--dry-run")
+
+
+def test_new_sizes_beside_a_new_setting_are_trained(study):
+    """A job that must run hides nothing that lies downstream of it."""
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["samples"] = [16, 32, 64]
+    (study / "changed.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
+    assert (jobs["train"], jobs["conditioning"], jobs["evaluate_network"]) == (8, 1, 4)
+    config["training"]["epochs"] = 3
+    (study / "changed.yaml").write_text(yaml.safe_dump(config))
+    assert planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24
+
+
+def test_the_order_of_methods_reruns_tables_and_trains_nothing(study):
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["networks"].reverse()
+    (study / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
+    assert (jobs["table"], jobs["table_noise"], jobs["table_paired"]) == (5, 1, 1)
+    assert not {"train", "evaluate_network", "reconstruct"} & set(jobs)
+
+
+def test_options_are_set_on_the_command_line(study):
+    changes = ["seeds=[0]", "samples=[16,32]", "training={epochs: 12, batch_size: 8, updates: 0, precision: float32}"]
+    jobs = planned(snakemake(study, "--dry-run", "--config", *changes))
+    assert jobs["train"] == 4
+
+
+def test_sets_with_a_copy_in_common_are_refused_by_each_training(study, tmp_path):
+    folder = copy_workflow(tmp_path)
+    shutil.copytree(results(study) / "data", results(folder) / "data")
+    shutil.copytree(study / ".snakemake/metadata", folder / ".snakemake/metadata")
+    path = results(folder) / "data/validation.zarr"
+    training, validation = (
+        store.open_dataset(results(folder) / f"data/{name}.zarr") for name in ("train", "validation")
+    )
+    both = xr.concat([training.isel(sample=[20]), validation.isel(sample=slice(1, None))], "sample").load()
+    stat = (path / ".snakemake_timestamp").stat()
+    store.write_dataset(both, path, yaml.safe_load(validation.attrs["section"]))
+    (path / ".snakemake_timestamp").touch()
+    os.utime(path / ".snakemake_timestamp", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    target = "results/test/models/unet/after/n32/seed0/final.safetensors"
+    printed = snakemake(folder, target, fails=True)
+    assert "got sample 20 of train again as sample 0 of validation" in printed
 
 
 def test_after_is_held_against_before_crystal_by_crystal(study):

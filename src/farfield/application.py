@@ -7,8 +7,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from farfield import batches, methods, metrics, networks, store, training
+from farfield import batches, errors, methods, metrics, store
 from farfield.devices import claim_device
+from farfield.networks.retriever import load, predict
 from farfield.shapes import Intensity, Objects, check_intensity
 
 
@@ -20,7 +21,7 @@ class _Patterns(NamedTuple):
 def _read(path: Path) -> _Patterns:
     if path.suffix == ".npy":
         try:
-            array = np.load(path, allow_pickle=False)
+            array = np.load(path, mmap_mode="r", allow_pickle=False)  # a header may promise more than there is
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path}: expected an array of numbers that numpy.save wrote, got {error}") from None
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
@@ -69,7 +70,7 @@ def apply(model: str | Path, patterns: str | Path, output: str | Path, device: s
     Returns
     -------
     xarray.DataArray or None
-        SA-MSE of each sample relative to predicting zero, where the store holds the truth.
+        SA-MSE of each sample relative to predicting zero (`errors.relative`), where the store holds the truth.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def apply(model: str | Path, patterns: str | Path, output: str | Path, device: s
         raise ValueError(f"{output}: expected an output that ends in .npy or .zarr; name it so")
     if output.exists():
         raise ValueError(f"{output}: expected a new file to write, got one that exists; remove it, or name another")
-    retriever = networks.load(model, str(claim_device(device)))
+    retriever = load(model, str(claim_device(device)))
     intensity, truth = _read(Path(patterns))
     side = len(retriever.mean)
     if intensity.ndim not in (2, 3) or tuple(intensity.shape[-2:]) != (side, side) or not len(intensity):
@@ -90,9 +91,9 @@ def apply(model: str | Path, patterns: str | Path, output: str | Path, device: s
             "crop or pad them with diffraction.to_frame"
         )
     check_intensity(intensity)
-    objects = training.predict(retriever, intensity.reshape(-1, side, side)).cpu()
+    objects = predict(retriever, intensity.reshape(-1, side, side)).cpu()
     _write(objects, output, retriever.description)
     if truth is None:
         return None
-    energy = truth.abs().square().mean((-2, -1))
-    return xr.DataArray((metrics.symmetry_adjusted_mse(truth, objects) / energy).numpy(), dims="sample")
+    error = metrics.symmetry_adjusted_mse(truth, objects)
+    return xr.DataArray(errors.relative(error, truth.abs().double().square()).numpy(), dims="sample")

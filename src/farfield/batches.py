@@ -32,7 +32,7 @@ GROUP = 2**22
 LEAST_DEVIATION = 1e-6
 """Deviation of an input under which it counts as constant."""
 
-Source = torch.Tensor | xr.DataArray
+Source = torch.Tensor | np.ndarray | xr.DataArray
 """Objects (samples, N, N) in memory, or the lazy array of an open store."""
 
 
@@ -81,34 +81,17 @@ class Survey(NamedTuple):
 def read_samples(objects: Source | _Scratch, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
-    return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(part.values)
+    return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(np.asarray(part))
 
 
-def first(dataset: xr.Dataset, samples: int) -> xr.DataArray:
-    """Objects of the first samples of a set, not read yet.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        Of `datasets.from_objects`, or an open store of it.
-    samples : int
-
-    Returns
-    -------
-    xarray.DataArray
-        ``object`` (sample, y, x).
-
-    Raises
-    ------
-    ValueError
-        If the set holds fewer.
-    """
+def first(dataset: xr.Dataset, samples: int) -> xr.Dataset:
+    """Choose the first samples of a set, without reading them; refuse a set that holds fewer."""
     if dataset.sizes["sample"] < samples:
         raise ValueError(
             f"expected a set of at least {samples} samples, got {dataset.sizes['sample']}; "
             "raise crystals: training and make it again"
         )
-    return dataset.object[:samples]
+    return dataset.isel(sample=slice(samples))
 
 
 def _blocks(objects: Source) -> Iterator[torch.Tensor]:
@@ -117,6 +100,11 @@ def _blocks(objects: Source) -> Iterator[torch.Tensor]:
 
 
 def _check_shape(objects: Source, name: str) -> None:
+    if not isinstance(objects, Source):
+        raise ValueError(
+            f"expected {name} as a torch.Tensor, a numpy.ndarray or a store's array, got {type(objects).__name__}; "
+            "convert them with numpy.asarray"
+        )
     if objects.ndim != 3 or objects.shape[1] != objects.shape[2] or not len(objects):
         raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
 
@@ -126,7 +114,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
 
     Parameters
     ----------
-    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+    objects : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
     name : str
         What to call it in an error.
     oversampling : int
@@ -203,15 +191,15 @@ def bring_near(objects: Source) -> Source | _Scratch:
 
     Parameters
     ----------
-    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+    objects : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
 
     Returns
     -------
-    torch.Tensor, xarray.DataArray or a reader of the copy
+    torch.Tensor, numpy.ndarray, xarray.DataArray or a reader of the copy
         The copy, to be sliced like the others and gone with this process; `objects` themselves where they are in
         memory, and where the temporary folder is, or has no room to spare.
     """
-    if isinstance(objects, torch.Tensor):
+    if not isinstance(objects, xr.DataArray):
         return objects
     folder, size = Path(tempfile.gettempdir()), objects.size * np.complex64().nbytes
     try:
@@ -223,13 +211,17 @@ def bring_near(objects: Source) -> Source | _Scratch:
     return objects
 
 
+def _joined(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    return parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
+
+
 class Batches:
     """A training set as a network sees it, pair by pair.
 
     Parameters
     ----------
-    objects : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
-        A tensor, or a store's array, which is read whole if it fits, and else, by `bring_near`, group by group.
+    objects : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
+        In memory, or a store's array, which is read whole if it fits, and else, by `bring_near`, group by group.
     oversampling : int
     scale : callable
         From intensities to inputs.
@@ -286,8 +278,9 @@ class Batches:
         Yields
         ------
         tuple of torch.Tensor
-            Inputs (batch, M, M) and targets (batch, 2, N, N).
+            Inputs (batch, M, M) and targets (batch, 2, N, N); only the last may be smaller than the others.
         """
+        rest: list[tuple[torch.Tensor, torch.Tensor]] = []  # what groups have left for a batch
         for samples in shuffled_groups(len(self), self.objects.shape[-1], torch.Generator().manual_seed(seed)):
             inputs = targets = None  # lets go of the last group before the next is read
             if self.resident:
@@ -296,5 +289,11 @@ class Batches:
                 begins, where = (samples - samples % BLOCK).unique(return_inverse=True)
                 inputs, targets = self._load(begins.tolist())
                 order = where * BLOCK + samples % BLOCK
-            for batch in order.to(self.device).split(batch_size):
-                yield inputs[batch], targets[batch]
+            lacking = min(batch_size - sum(len(part) for part, _ in rest), len(order))
+            for batch in order.to(self.device).tensor_split(tuple(range(lacking, len(order), batch_size))):
+                rest.append((inputs[batch], targets[batch]))
+                if sum(len(part) for part, _ in rest) == batch_size:
+                    yield _joined(rest)
+                    rest = []
+        if rest:
+            yield _joined(rest)

@@ -1,46 +1,29 @@
-"""Every method on the same patterns, noise-free and with photon noise: scores in, one table out."""
+"""``tables/noise``: every method on the same patterns, noise-free and with photon noise."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from farfield import rendering, store
+from farfield import errors, rendering
 from farfield.rendering import Block
-
-SOLVED = 1e-3
-"""Relative SA-MSE under which an object counts as solved."""
 
 COLUMNS = ["method", "samples", "symmetry", "photons", "mean", "median", "solved", "patterns", "seconds"]
 
-KEYS = ["method", "samples", "symmetry"]
-
-
-def _errors(scores: xr.Dataset, path: str | Path, count: int | None) -> np.ndarray:
-    """Relative SA-MSE of the first patterns, (seed, sample), by the best validated model where there is one."""
-    checkpoint = "best" if "best" in scores.checkpoint.values else scores.checkpoint.values[0]
-    chosen = scores.sel(checkpoint=checkpoint).isel(sample=slice(count))
-    relative = (chosen.sa_mse / chosen.energy).transpose("seed", "sample").values
-    if not np.isfinite(relative).all():
-        raise ValueError(f"{path}: expected finite scores, found NaN or infinity in sa_mse or energy; redo it")
-    return relative
-
 
 def _row(path: str | Path, photons: float, count: int | None = None) -> dict[str, object]:
-    scores = store.open_dataset(path)
-    errors = _errors(scores, path, count)
+    found = errors.read(path, count=count)
     return {
-        "method": scores.attrs["method"],
-        "samples": scores.attrs.get("samples", pd.NA),
-        "symmetry": scores.attrs.get("symmetry"),
+        "method": found.about["method"],
+        "samples": found.about.get("samples", pd.NA),
+        "symmetry": found.about.get("symmetry"),
         "photons": photons,
-        "mean": errors.mean(),
-        "median": np.median(errors),
-        "solved": (errors < SOLVED).mean(),
-        "patterns": errors.shape[1],
-        "seconds": float(scores.seconds.mean()),
+        "mean": found.relative.mean(),
+        "median": np.median(found.relative),
+        "solved": (found.relative < errors.SOLVED).mean(),
+        "patterns": found.relative.shape[1],
+        "seconds": found.seconds,
     }
 
 
@@ -94,19 +77,12 @@ def _block(frame: pd.DataFrame, photons: float) -> Block:
     return Block(title, header, rows)
 
 
-def write(frame: pd.DataFrame, csv: str | Path, markdown: str | Path, latex: str | Path) -> None:
-    """Write the table in all its forms, each file whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From `compare`.
-    csv, markdown, latex : str or Path
-        Files to make.
-    """
+def table(frame: pd.DataFrame) -> rendering.Table:
+    """Give what `compare` found its shape."""
     photons, count = frame["photons"].iloc[1], frame["patterns"].iloc[0]
-    block = _block(frame, photons)
     sentence = f"Every method on the same {count} test patterns, without noise and with that of {photons:.0e} photons"
-    caption = f"{sentence} in each. Networks were trained without noise; the best validated model is shown."
-    text = rendering.markdown(f"**With photon noise.** {caption}", [block])
-    rendering.write(frame, text, rendering.latex(caption, "tab:noise", [block]), (csv, markdown, latex))
+    caption = (
+        f"{sentence} in each. Networks were trained without noise; the best validated model is shown. Times of what "
+        "takes less than a second are the least of three, others are single, all on a machine that had other jobs."
+    )
+    return rendering.Table("noise", "With photon noise", caption, frame, [_block(frame, photons)])

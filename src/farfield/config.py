@@ -1,5 +1,6 @@
 """A study's config: defaults filled in, and every mistake found before the first job, in a line each."""
 
+import ast
 import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ import jsonschema
 import torch
 
 from farfield import devices, iterative, networks
-from farfield.scores import CONSTANTS
+from farfield.errors import CONSTANTS
 
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
@@ -32,8 +33,18 @@ class ConfigError(ValueError):
     """A config that no job must start from; one line for each mistake."""
 
 
+def _number(value: Any, kind: Any) -> Any:
+    """Read a number that arrives as a text, as from Snakemake's ``--config 'seeds=[0]'``, where one is wanted."""
+    if kind not in ("integer", "number", int, float) or not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return value
+
+
 def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, Any]:
-    """Fill in the schema's defaults, at every level.
+    """Fill in the schema's defaults, at every level, and read texts as numbers where it wants these.
 
     Parameters
     ----------
@@ -52,8 +63,14 @@ def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, 
     filled |= {key: value for key, value in config.items() if key not in rules}
     for key, value in filled.items():
         rule = rules.get(key, schema.get("additionalProperties"))
-        if isinstance(value, dict) and isinstance(rule, dict):
+        if not isinstance(rule, dict):
+            continue
+        if isinstance(value, dict):
             filled[key] = complete(value, rule)
+        elif isinstance(value, list):
+            filled[key] = [_number(item, rule.get("items", {}).get("type")) for item in value]
+        else:
+            filled[key] = _number(value, rule.get("type"))
     return filled
 
 
@@ -96,12 +113,6 @@ def _expected(error: jsonschema.ValidationError) -> str:
     return " ".join([text, " and ".join(limits)]).strip()
 
 
-def _repair(value: Any, rule: Mapping[str, Any]) -> str:
-    if isinstance(value, str) and rule.get("type") == "number" and value.replace("e-", "").isdigit():
-        return f"YAML takes that for text: write {value.replace('e', '.0e')}"
-    return "change it, or leave it out for the default"
-
-
 def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     for error in _Validator(schema).iter_errors(config):
         path = "".join(f"[{part}]" if isinstance(part, int) else f": {part}" for part in error.absolute_path)[2:]
@@ -113,8 +124,16 @@ def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
         elif error.validator == "required":
             yield f"{path + ': ' if path else ''}{error.message}; add it"
         else:
-            repair = _repair(error.instance, error.schema)
-            yield f"{path}: expected {_expected(error)}, got {error.instance!r}; {repair}"
+            got = f"expected {_expected(error)}, got {error.instance!r}"
+            yield f"{path}: {got}; change it, or leave it out for the default"
+
+
+def _typed(network: str, options: Any) -> Any:
+    """Options of a network, in one order and, where its signature wants numbers, read as such."""
+    if network not in networks.NETWORKS or not isinstance(options, dict):
+        return options
+    kinds = networks.options(network)
+    return {name: _number(options[name], kinds.get(name)) for name in sorted(options, key=str)}
 
 
 def _try_network(name: str, size: int, oversampling: int, options: Mapping[str, Any]) -> None:
@@ -132,14 +151,14 @@ def _network_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         for name in config[key]:
             if name not in networks.NETWORKS:
                 yield f"{key}: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
-    for name in dict.fromkeys([*config["networks"], *config["network_options"]]):
+    for name in config["networks"]:  # options of others wait until these are named
         if name in networks.NETWORKS:
             try:
                 _try_network(
                     name, config["image_size"], config["oversampling"], config["network_options"].get(name, {})
                 )
-            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-                reason = str(error).splitlines()[0]
+            except Exception as error:  # whatever a network of others raises
+                reason = str(error).splitlines()[0] if isinstance(error, ValueError) else repr(error).splitlines()[0]
                 yield f"networks: {name} cannot be made with these options and image size: {reason}"
 
 
@@ -211,7 +230,8 @@ def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
         mistakes = list(_schema_mistakes(other, schema))
         mistakes = mistakes or list(_training_mistakes(other))
         if "network_options" in variant and not mistakes:
-            mistakes = list(_network_mistakes(other))
+            changed = [network for network in config["networks"] if network in variant["network_options"]]
+            mistakes = list(_network_mistakes({**other, "networks": changed}))
         yield from (f"sweep: variants: {name}: {mistake}" for mistake in mistakes)
 
 
@@ -236,6 +256,8 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
         With a line for each mistake that names the key, the value and the repair.
     """
     filled = complete(config, schema)
+    if isinstance(filled["network_options"], dict):
+        filled["network_options"] = {name: _typed(name, its) for name, its in filled["network_options"].items()}
     mistakes = list(_schema_mistakes(filled, schema))
     if not mistakes:  # the other checks rely on types and ranges
         mistakes = [

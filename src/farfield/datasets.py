@@ -1,4 +1,4 @@
-"""Sets of crystals as datasets: objects with their patterns, and a report on their symmetries."""
+"""Sets of crystals as datasets: objects with their patterns, with noise, and apart from each other."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -8,16 +8,8 @@ import torch
 import xarray as xr
 from scipy.spatial import KDTree
 
-from farfield import symmetry
 from farfield.diffraction import measure, photon_noise
 from farfield.shapes import Objects
-
-SMALL_DC = 0.1
-"""|F(1,1)| / max |F| under which a canonical global phase is called ill-conditioned."""
-
-NEAR_REAL = 0.05
-"""|Im Ω(1,2)| under which the choice of the flip is called ill-conditioned."""
-
 
 SAME = 1e-4
 """Largest difference of two patterns, relative to their maximum, under which they count as one."""
@@ -74,25 +66,6 @@ def add_noise(dataset: xr.Dataset, patterns: int, photons: float, seed: int) -> 
     return some.assign(intensity=some.intensity.copy(data=noisy.numpy()))
 
 
-def break_set(dataset: xr.Dataset, oversampling: int, level: str = "after") -> xr.Dataset:
-    """Break the symmetries of every object in a dataset; the patterns are the same and are kept.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        Of `from_objects`.
-    oversampling : int
-    level : str
-        How much to break: one of `symmetry.LEVELS`.
-
-    Returns
-    -------
-    xarray.Dataset
-    """
-    broken = symmetry.break_symmetries(torch.from_numpy(dataset.object.values), oversampling, level)
-    return dataset.load().assign(object=dataset.object.copy(data=broken.numpy()))
-
-
 def _signatures(dataset: xr.Dataset) -> np.ndarray:
     """A few low frequencies of every pattern, relative to its DC's neighbourhood; copies share them."""
     middle = dataset.sizes["ky"] // 2
@@ -124,28 +97,3 @@ def check_apart(sets: Mapping[str, xr.Dataset]) -> None:
                         f"expected sets without symmetric copies in common, got sample {i} of {one} again as sample "
                         f"{j} of {other}; take it out, or raise image_size or crystals: fill, so that none repeats"
                     )
-
-
-def conditioning_row(name: str, objects: Objects, oversampling: int) -> dict[str, str | int]:
-    """Count how many objects of a set were flipped, and how many of its decisions are ill-conditioned.
-
-    Parameters
-    ----------
-    name : str
-    objects : torch.Tensor, complex, shape (samples, N, N)
-        Unbroken.
-    oversampling : int
-
-    Returns
-    -------
-    dict
-        ``set``, ``samples``, ``flipped``, ``small_dc`` and ``near_real``.
-    """
-    found = symmetry.conditioning(objects, oversampling)
-    return {
-        "set": name,
-        "samples": len(objects),
-        "flipped": int(found.flipped.sum()),
-        "small_dc": int((found.dc < SMALL_DC).sum()),
-        "near_real": int((found.first < NEAR_REAL).sum()),
-    }

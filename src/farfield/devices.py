@@ -1,19 +1,19 @@
 """Where a job computes: what the config asks for, held against what the machine gives."""
 
-import fcntl
 import logging
 import os
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TextIO
 
 import torch
+from filelock import FileLock, Timeout
 
 logger = logging.getLogger(__name__)
 
-_locks: list[TextIO] = []
+_locks: list[FileLock] = []
 """Of the GPU that is ours; the system opens them when the process ends, however it ends."""
 
 
@@ -41,15 +41,13 @@ def choose_device(name: str) -> torch.device:
 
 def _lock_a_gpu(names: list[str]) -> int:
     """Wait for a GPU that no other process of this user holds, and hold it."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
     while True:
         for index, name in enumerate(names):
-            path = Path(tempfile.gettempdir()) / f"farfield-{os.getuid()}-gpu-{name.replace('/', '-')}.lock"
-            lock = path.open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-            else:
+            # filelock follows no link that another user may have laid there.
+            lock = FileLock(Path(tempfile.gettempdir()) / f"farfield-{user}-gpu-{name.replace('/', '-')}.lock")
+            with suppress(Timeout):
+                lock.acquire(blocking=False)
                 _locks.append(lock)
                 return index
         logger.info("every GPU is taken by another job; waiting")

@@ -11,6 +11,9 @@ import torch.nn.functional as F
 
 from farfield.shapes import Fields, Intensity, Objects, check_intensity, check_objects
 
+STREAM = 1
+"""Key of the noise's random numbers; without one, a seed would give the noise those of crystals of that seed."""
+
 
 def to_frame(array: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Zero-pad or crop around the origin.
@@ -82,24 +85,6 @@ def measure(objects: Objects, oversampling: int = 2) -> Intensity:
     return field.real.square() + field.imag.square()
 
 
-def autocorrelation(intensity: Intensity) -> Fields:
-    """Autocorrelation of the object: the inverse transform of its intensity.
-
-    Parameters
-    ----------
-    intensity : torch.Tensor, float, shape (…, rows, columns)
-        Far-field intensity, DC in the centre.
-
-    Returns
-    -------
-    torch.Tensor, complex, shape (…, rows, columns)
-        Autocorrelation, lag zero in the centre.
-    """
-    check_intensity(intensity)
-    shifted = torch.fft.ifftshift(intensity, dim=(-2, -1))
-    return torch.fft.fftshift(torch.fft.ifft2(shifted), dim=(-2, -1))
-
-
 def photon_noise(intensity: Intensity, photons: float, seed: int) -> Intensity:
     """Poisson noise of a finite exposure, in the intensity's own unit.
 
@@ -131,5 +116,6 @@ def photon_noise(intensity: Intensity, photons: float, seed: int) -> Intensity:
         if not pattern.any():
             raise ValueError(f"expected patterns with some intensity, got an empty one at {index}; drop it")
         scale = photons / pattern.sum()
-        noisy[index] = np.random.default_rng([seed, index]).poisson(pattern * scale) / scale
+        rng = np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(STREAM,)))
+        noisy[index] = rng.poisson(pattern * scale) / scale
     return torch.from_numpy(noisy).reshape(intensity.shape).to(intensity)

@@ -4,11 +4,11 @@ Every function returns a figure and `save` writes it. Colour tells methods apart
 symmetries of the training set apart: open and dotted before breaking, filled and solid after.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import matplotlib as mpl
 import numpy as np
@@ -17,19 +17,16 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure, FigureBase
-from matplotlib.image import AxesImage
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
-from farfield import store
+from farfield import errors, store
+from farfield.errors import CONSTANTS
 
 TEXT_WIDTH = 7.2
 """Inches: two columns of a journal page."""
-
-VISIBLE = 0.2
-"""Magnitude below which a pixel's phase is not shown: it means nothing there."""
 
 SYMMETRIES: dict[str, dict[str, Any]] = {
     "before": {"marker": "o", "linestyle": ":", "markerfacecolor": "white"},
@@ -39,8 +36,6 @@ SYMMETRIES: dict[str, dict[str, Any]] = {
 RATIO = {"marker": "D", "linestyle": "-"}
 
 PUBLISHED = {"marker": "D", "linestyle": "--", "markerfacecolor": "white"}
-
-CONSTANTS = ("zero", "mean-object")
 
 GREY = "0.35"
 
@@ -82,172 +77,17 @@ def _colours(names: Iterable[str]) -> dict[str, Any]:
     return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
 
 
-def _picture(axes: Axes, values: np.ndarray, **how: Any) -> AxesImage:
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    return axes.imshow(values, interpolation="nearest", **how)
-
-
-def _column(column: np.ndarray, title: str, objects: np.ndarray) -> tuple[AxesImage, AxesImage]:
-    """Fill a column of axes with magnitude and phase in turn; returns the last of both."""
-    column[0].set_title(title)
-    for top, bottom, values in zip(column[::2], column[1::2], objects, strict=True):
-        magnitude = _picture(top, np.abs(values), cmap="gray", vmin=0, vmax=1)
-        visible = np.ma.masked_where(np.abs(values) < VISIBLE, np.angle(values))
-        phase = _picture(bottom, visible, cmap="twilight", vmin=-np.pi, vmax=np.pi)
-    return magnitude, phase
-
-
-def _bars(figure: FigureBase, images: tuple[AxesImage, AxesImage], grid: np.ndarray, aspect: int) -> None:
-    """Colour bars of magnitude and phase, beside the upper and the lower half of a grid."""
-    above, below = np.array_split(grid, 2)
-    figure.colorbar(images[0], ax=above, label="magnitude", ticks=[0, 0.5, 1], aspect=aspect)
-    bar = figure.colorbar(images[1], ax=below, label="phase (rad)", ticks=[-np.pi, 0, np.pi], aspect=aspect)
-    bar.ax.set_yticklabels(["−π", "0", "π"])
-
-
-def _roomiest(objects: np.ndarray) -> tuple[int, tuple[int, int]]:
-    """Object of a stack that can move furthest inside its frame, and that shift in pixels (down, right)."""
-    shifts = []
-    for filled in objects != 0:
-        lines = [np.flatnonzero(filled.any(axis)) for axis in (1, 0)]
-        rooms = [(-line[0], n - 1 - line[-1]) for line, n in zip(lines, filled.shape, strict=True)]
-        shifts.append(tuple(int(max(room, key=abs)) for room in rooms))
-    best = int(np.argmax([min(abs(down), abs(right)) for down, right in shifts]))
-    return best, shifts[best]
-
-
-def _pattern(axes: Axes, patterns: np.ndarray) -> None:
-    """Draw the first of some patterns on a log scale, and say how far the others are from it."""
-    largest = patterns[0].max()
-    difference = np.abs(patterns - patterns[0]).max() / largest
-    rows, columns = patterns[0].shape
-    # Frequency 0 is the centre of pixel n // 2, so the edges lie half a pixel off ± 0.5.
-    extent = (-0.5 - 0.5 / columns, 0.5 - 0.5 / columns, 0.5 - 0.5 / rows, -0.5 - 0.5 / rows)
-    shown = np.log10(np.maximum(patterns[0] / largest, 1e-6))
-    image = _picture(axes, shown, cmap="magma", extent=extent)
-    axes.set(xticks=[-0.4, 0, 0.4], yticks=[-0.4, 0, 0.4])
-    axes.set(xlabel="frequency (cycles per pixel)", ylabel="frequency (cycles per pixel)")
-    told = f"one pattern for all {len(patterns)}:\nthey differ by at most {difference:.0e} of its maximum"
-    axes.figure.suptitle(told)
-    axes.figure.colorbar(image, ax=axes, label="log₁₀(intensity / maximum)")
-
-
-@theme()
-def symmetries(truth_path: str | Path) -> Figure:
-    """Draw an object and its three symmetric copies, over their one shared pattern.
-
-    Parameters
-    ----------
-    truth_path : str or Path
-        Store with ``object`` (sample, y, x) and ``intensity`` (sample, ky, kx).
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Magnitude and phase of the four, the pattern beside them, and the largest difference measured
-        between the four patterns.
-    """
-    import torch
-
-    from farfield import diffraction, symmetry
-
-    truth = store.open_dataset(truth_path)
-    objects = truth.object[: store.SAMPLES_PER_CHUNK].values
-    sample, shift = _roomiest(objects)
-    original = torch.from_numpy(objects[sample]).to(torch.complex128)
-    copies = {
-        "object": original,
-        "translation": symmetry.translate(original, shift),
-        "conjugate flip": symmetry.conjugate_flip(original),
-        "global phase": symmetry.rotate_phase(original, 2 * np.pi / 3),
-    }
-    oversampling = truth.sizes["ky"] // truth.sizes["y"]
-    patterns = diffraction.measure(torch.stack(list(copies.values())), oversampling).numpy()
-
-    figure = Figure(figsize=(TEXT_WIDTH, 2.5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.55, 1])
-    grid = left.subplots(2, len(copies))
-    for column, (name, copy) in zip(grid.T, copies.items(), strict=True):
-        images = _column(column, name, copy.numpy()[None])
-    grid[1, 0].set_xlabel(f"{len(original)} pixels")
-    _bars(left, images, grid, 12)
-    _pattern(right.subplots(), patterns)
-    return figure
-
-
-def _largest(paths: Iterable[str | Path]) -> list[xr.Dataset]:
-    """Open one store for each method and symmetry, of its largest training size; constants left out."""
-    chosen: dict[str, dict[str, xr.Dataset]] = {}
-    for dataset in map(store.open_dataset, paths):
+def largest(datasets: Mapping[Any, xr.Dataset]) -> list[Any]:
+    """Choose one store for each method and symmetry, of its largest training size; constants are left out."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for key, dataset in datasets.items():
         if dataset.attrs["kind"] == "constant":
             continue
         trained = chosen.setdefault(dataset.attrs["method"], {})
         symmetry, size = dataset.attrs.get("symmetry", ""), dataset.attrs.get("samples", 0)
-        if symmetry not in trained or size > trained[symmetry].attrs.get("samples", 0):
-            trained[symmetry] = dataset
-    return [trained[key] for trained in chosen.values() for key in ("", *SYMMETRIES) if key in trained]
-
-
-def _validated(dataset: xr.Dataset) -> xr.Dataset:
-    checkpoints = list(dataset.checkpoint.values)
-    return dataset.isel(checkpoint=checkpoints.index("best") if "best" in checkpoints else 0)
-
-
-def _aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Estimates laid over their references, and their SA-MSE relative to predicting zero."""
-    import torch
-
-    from farfield import metrics, symmetry
-
-    truth, guess = torch.from_numpy(reference), torch.from_numpy(estimate)
-    zero = truth.abs().double().square().mean((-2, -1))
-    relative = metrics.symmetry_adjusted_mse(truth, guess) / zero
-    return symmetry.align(truth, guess).numpy(), relative.numpy()
-
-
-@theme()
-def reconstructions(
-    truth_path: str | Path, reconstruction_paths: Iterable[str | Path], count: int, seed: int
-) -> Figure:
-    """Draw random samples as every method reconstructs them, truth last.
-
-    Parameters
-    ----------
-    truth_path : str or Path
-        Store with ``object`` (sample, y, x).
-    reconstruction_paths : iterable of str or Path
-        Reconstruction stores; of each network the largest training size is shown, of its first seed.
-    count : int
-        Samples to show, two rows each.
-    seed : int
-        Of the choice of samples.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Reconstructions aligned to the truth, with their SA-MSE relative to predicting zero.
-    """
-    truth, methods = store.open_dataset(truth_path), _largest(reconstruction_paths)
-    available = min(dataset.sizes["sample"] for dataset in (truth, *methods))
-    picked = np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
-    reference = truth.object[picked].values
-
-    figure = Figure(figsize=(0.92 * len(methods) + 1.8, 2.05 * count + 0.6), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    grid = figure.subplots(2 * count, len(methods) + 1, squeeze=False)
-    for column, dataset in zip(grid.T, methods, strict=False):
-        estimate = _validated(dataset).object.isel(seed=0)[picked].values
-        aligned, relative = _aligned(reference, estimate)
-        _column(column, f"{dataset.attrs['method']}\n{dataset.attrs.get('symmetry', 'iterative')}", aligned)
-        for axes, value in zip(column[::2], relative, strict=True):
-            axes.set_xlabel(f"{value:.2g}", fontsize=7, labelpad=1.5)
-    images = _column(grid[:, -1], "truth", reference)
-    for axes, sample in zip(grid[::2, 0], picked, strict=True):
-        axes.set_ylabel(f"sample {sample}")
-    _bars(figure, images, grid, 30)
-    figure.supxlabel(f"numbers: {SHARE}; frames of {reference.shape[-1]} pixels")
-    return figure
+        if symmetry not in trained or size > datasets[trained[symmetry]].attrs.get("samples", 0):
+            trained[symmetry] = key
+    return [trained[side] for trained in chosen.values() for side in ("", *SYMMETRIES) if side in trained]
 
 
 def _plain(axis: Axis, ticks: Sequence[int] = ()) -> None:
@@ -306,14 +146,14 @@ def _keys(colours: dict[str, Any]) -> list[Line2D]:
 
 
 @theme()
-def error_against_size(frame: pd.DataFrame, published: str | Path) -> Figure:
+def error_against_size(frame: pd.DataFrame, published: str | Path | TextIO) -> Figure:
     """Draw the error against the training size, ours and published, and what breaking symmetries gains.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         From `tables.summarise` (or its CSV), of table 5.
-    published : str or Path
+    published : str, Path or file
         CSV with the columns table, network, samples, before and after.
 
     Returns
@@ -427,23 +267,29 @@ def error_against_time(score_paths: Iterable[str | Path]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A panel for each split: time in milliseconds, mean over seeds; SA-MSE relative to predicting zero, which
-        is the line at 1.
+        A panel for each split, on the same patterns: time in milliseconds, mean over seeds; SA-MSE relative to
+        predicting zero, which is the line at 1.
     """
-    paths = [(path, store.open_dataset(path).attrs["split"]) for path in score_paths]
-    panels = {split: _largest(path for path, its in paths if its == split) for split in SPLITS}
+    paths = list(score_paths)
+    chosen = dict(zip(paths, map(store.open_dataset, paths), strict=True))
+    panels = {
+        split: largest({path: one for path, one in chosen.items() if one.attrs["split"] == split}) for split in SPLITS
+    }
     panels = {split: methods for split, methods in panels.items() if methods}
-    colours = _colours(dataset.attrs["method"] for methods in panels.values() for dataset in methods)
+    count = min(chosen[path].sizes["sample"] for methods in panels.values() for path in methods)
+    colours = _colours(chosen[path].attrs["method"] for methods in panels.values() for path in methods)
     figure = Figure(figsize=(TEXT_WIDTH if len(panels) > 1 else 4.6, 3.4), layout="constrained")
     for axes, (split, methods) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         points = {}
-        for dataset in methods:
-            name, symmetry = dataset.attrs["method"], dataset.attrs.get("symmetry", "")
-            scores = _validated(dataset)
-            point = 1e3 * float(scores.seconds.mean()), float(scores.sa_mse.mean() / dataset.energy.mean())
+        for path in methods:
+            found = errors.read(path, count=count)
+            name, symmetry = found.about["method"], found.about.get("symmetry", "")
+            point = 1e3 * found.seconds, float(found.relative.mean())
             points[f"{name} {symmetry}".strip()] = point
             axes.plot(*point, **{"color": colours[name], "marker": "^", **SYMMETRIES.get(symmetry, {})})
-        axes.set(xscale="log", yscale="log", xlabel="time per pattern (ms)", title=SPLITS[split])
+        axes.set(
+            xscale="log", yscale="log", xlabel="time per pattern (ms)", title=f"{SPLITS[split]}, {count} patterns"
+        )
         axes.margins(0.15)
         axes.axhline(1, color=GREY, linewidth=0.9)
         _label_points(axes, points)

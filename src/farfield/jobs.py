@@ -10,6 +10,8 @@ from pathlib import Path
 
 from farfield.store import StoreError
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def job(log: str | Path) -> Iterator[None]:
@@ -31,10 +33,10 @@ def job(log: str | Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, ArithmeticError, StoreError) as error:
-        logging.getLogger(__name__).error("%s", error, exc_info=type(error) is ValueError)
+        logger.error("%s", error, exc_info=type(error) is ValueError)
         sys.exit(f"error: {error}")
     except Exception:
-        logging.getLogger(__name__).exception("unexpected")
+        logger.exception("unexpected")
         raise
     finally:
         # Else the interpreter takes a second to tear down what torch's optimisers import, in every job.

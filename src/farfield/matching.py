@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 
-from farfield.fourier import fast_length, transform, transform_back
 from farfield.heap import keep_freed_memory
 from farfield.passes import compiled, correlations, line_energy, window
 from farfield.shapes import Estimates, Objects, check_objects
@@ -240,7 +240,8 @@ def _settle(field, reference, estimate, energy, first, extent, flipped, shift, o
 
 def _correlate(reference: torch.Tensor, estimate: torch.Tensor, length: int) -> torch.Tensor:
     """Cyclic correlations × length² with the estimate and its flip: (batch, 2, length, length)."""
-    return transform_back(correlations(transform(reference, length), transform(estimate, length)))
+    fields = (torch.fft.fft2(objects, s=(length, length)) for objects in (reference, estimate))
+    return torch.fft.ifft2(correlations(*fields), norm="forward")
 
 
 def _search_part(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines, length: int) -> _Found:
@@ -260,7 +261,7 @@ def _search_part(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines,
 def _search_whole(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _Found:
     """Find the largest overlaps by transforms long enough for all, as `_settle` does but in torch, for a GPU."""
     side, first, extent = reference.shape[-1], lines.first.unbind(1), lines.extent.unbind(1)
-    length = fast_length(max(int((extent[0] + extent[1]).amax()) - 1, side))
+    length = next_fast_len(max(int((extent[0] + extent[1]).amax()) - 1, side))
     field = _correlate(reference, estimate, length)
     best = field.abs().flatten(1).argmax(-1)
     overlap = field.flatten(1).gather(1, best[:, None])[:, 0].to(torch.complex128) / length**2
@@ -280,7 +281,7 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _
     if not reference.is_cpu:
         return _search_whole(reference, estimate, lines)
     side = reference.shape[-1]
-    length = fast_length(side)
+    length = next_fast_len(side)
     size = max(1, PIXELS_AT_ONCE // length**2)
     parts = (slice(start, start + size) for start in range(0, len(reference), size))
     found = [_search_part(reference[part], estimate[part], lines.of(part), length) for part in parts]
@@ -291,7 +292,7 @@ def _search(reference: torch.Tensor, estimate: torch.Tensor, lines: _Lines) -> _
         left = (candidates & ~found.proven).nonzero()[:, 0]
         left = left[needed[left].argsort()]
         for some in left.split(max(1, PIXELS_AT_ONCE // longest**2)) if len(left) else ():
-            length = fast_length(max(min(int(needed[some].amax()), longest), side))
+            length = next_fast_len(max(min(int(needed[some].amax()), longest), side))
             part = _search_part(reference[some], estimate[some], lines.of(some), length)
             for whole, better in zip(found, part, strict=True):
                 whole[some] = better

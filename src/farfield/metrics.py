@@ -1,11 +1,25 @@
 """How far an estimate is from the truth, or from its pattern: one value per sample, the caller reduces."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Complex, Float
 
 from farfield import matching, symmetry
 from farfield.diffraction import far_field
+from farfield.sa_mse import symmetry_adjusted_mse, unexplained
 from farfield.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_intensity, check_objects
+
+__all__ = [
+    "Comparison",
+    "compare",
+    "fourier_residual",
+    "magnitude_error",
+    "mse",
+    "phase_retrieval_transfer_function",
+    "r_factor",
+    "symmetry_adjusted_mse",
+]
 
 
 def _energy(objects: torch.Tensor) -> torch.Tensor:
@@ -38,32 +52,22 @@ def mse(reference: Objects, estimate: Estimates) -> PerSample:
     return _energy(reference - estimate) / (2 * reference.shape[-2] * reference.shape[-1])
 
 
-def symmetry_adjusted_mse(reference: Objects, estimate: Estimates) -> PerSample:
-    """Squared error per complex pixel of the reference, up to translation, flip, global phase and scale.
+class Comparison(NamedTuple):
+    """All that one search for the symmetric copy tells: `symmetry.align`, and the errors of these names, (…)."""
 
-    The smallest ``‖A - η e^{iθ} B‖² / N²`` over every integer translation of the estimate B in a plane of
-    zeros, both conjugate flips, all θ and η ≥ 0: ``(‖A‖² - max |⟨A, B⟩|² / ‖B‖²) / N²``.
+    aligned: Objects
+    sa_mse: PerSample
+    magnitude_error: PerSample
 
-    Parameters
-    ----------
-    reference : torch.Tensor, complex, shape (…, height, width)
-    estimate : torch.Tensor, complex, shape (…, rows, columns)
-        Its frame may have another size; what it puts outside the reference's frame counts as error.
 
-    Returns
-    -------
-    torch.Tensor, float64, shape (…)
-        Never above ``‖A‖² / N²``, the error of predicting zero.
-
-    References
-    ----------
-    Manekar et al., "Deep Learning Initialized Phase Retrieval", App. A.1 (whose A.4 lost a square).
-    """
+def compare(reference: Objects, estimate: Estimates) -> Comparison:
+    """Align an estimate, in a frame of its own, with its reference, and tell its errors."""
     flat, candidate, batch = matching.paired(reference, estimate)
-    _, _, overlap, (total, norm) = matching.match(flat, candidate)
-    explained = (overlap.real.square() + overlap.imag.square()) / norm.clamp_min(TINY)
-    error = (total - explained).clamp_min(0) / (reference.shape[-2] * reference.shape[-1])
-    return error.reshape(batch)
+    found, (height, width) = matching.match(flat, candidate), reference.shape[-2:]
+    aligned = symmetry.lay_over(found, candidate, height, width).reshape(*batch, height, width)
+    misfit = (reference.abs() - aligned.abs()).double().square().sum((-2, -1))
+    magnitude = (misfit / _energy(reference).clamp_min(TINY)).sqrt()
+    return Comparison(aligned, unexplained(found).reshape(batch) / (height * width), magnitude)
 
 
 def magnitude_error(reference: Objects, estimate: Estimates) -> PerSample:
@@ -79,12 +83,10 @@ def magnitude_error(reference: Objects, estimate: Estimates) -> PerSample:
     torch.Tensor, float64, shape (…)
         ``‖|A| - |B|‖ / ‖A‖`` in the reference's frame: 1 for an estimate of zero, 0 for a perfect one.
     """
-    aligned = symmetry.align(reference, estimate)
-    difference = (reference.abs() - aligned.abs()).double().square().sum((-2, -1))
-    return (difference / _energy(reference).clamp_min(TINY)).sqrt()
+    return compare(reference, estimate).magnitude_error
 
 
-def fourier_residual(intensity: Intensity, estimate: Objects) -> PerSample:
+def fourier_residual(intensity: Intensity, estimate: Estimates) -> PerSample:
     """Relative misfit of the estimate's far-field amplitudes: all that a measurement can tell of its error.
 
     Parameters
@@ -92,7 +94,8 @@ def fourier_residual(intensity: Intensity, estimate: Objects) -> PerSample:
     intensity : torch.Tensor, float, shape (…, rows, columns)
         Measured intensity, DC in the centre.
     estimate : torch.Tensor, complex, shape (…, height, width)
-        Its frame divides the pattern's.
+        Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
+        the pattern's: (…, starts, height, width).
 
     Returns
     -------
@@ -104,12 +107,12 @@ def fourier_residual(intensity: Intensity, estimate: Objects) -> PerSample:
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    amplitude = _far_amplitude(intensity, estimate)
-    misfit = (intensity.sqrt() - amplitude).double().square().sum((-2, -1))
-    return (misfit / intensity.double().sum((-2, -1)).clamp_min(TINY)).sqrt()
+    measured, found = _amplitudes(intensity, estimate)
+    misfit = (measured - found).double().square().sum((-2, -1))
+    return (misfit / measured.double().square().sum((-2, -1)).clamp_min(TINY)).sqrt()
 
 
-def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
+def r_factor(intensity: Intensity, estimate: Estimates) -> PerSample:
     """Crystallographic R-factor, another convention for the misfit of amplitudes.
 
     Parameters
@@ -117,7 +120,8 @@ def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
     intensity : torch.Tensor, float, shape (…, rows, columns)
         Measured intensity, DC in the centre.
     estimate : torch.Tensor, complex, shape (…, height, width)
-        Its frame divides the pattern's.
+        Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
+        the pattern's: (…, starts, height, width).
 
     Returns
     -------
@@ -130,9 +134,9 @@ def r_factor(intensity: Intensity, estimate: Objects) -> PerSample:
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    measured = intensity.sqrt().double()
-    misfit = (measured - _far_amplitude(intensity, estimate)).abs().sum((-2, -1))
-    return misfit / measured.sum((-2, -1)).clamp_min(TINY)
+    measured, found = _amplitudes(intensity, estimate)
+    misfit = (measured.double() - found).abs().sum((-2, -1))
+    return misfit / measured.double().sum((-2, -1)).clamp_min(TINY)
 
 
 def phase_retrieval_transfer_function(
@@ -165,17 +169,17 @@ def phase_retrieval_transfer_function(
     amplitude. The usual threshold for the resolution is 1/e, or 0.5.
     """
     same = symmetry.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
-    mean = _far_amplitude(intensity, same.mean(-3)).double() * (intensity > 0)
+    amplitude, mean = (x.double() for x in _amplitudes(intensity, same.mean(-3)))
     centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
     radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
     count = intensity.shape[-1] // 2
     rings = torch.nn.functional.one_hot(radius.clamp_max(count), count + 1)[..., :count].double()
-    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean, intensity.sqrt().double()))
+    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean * (intensity > 0), amplitude))
     return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)
 
 
-def _far_amplitude(intensity: Intensity, estimate: Objects) -> Intensity:
-    """|F(B)| on the grid of the pattern, both checked."""
+def _amplitudes(intensity: Intensity, estimate: Estimates) -> tuple[Intensity, Intensity]:
+    """√I of each estimate's pattern, and |F(B)| on its grid, both checked."""
     check_objects(estimate, "estimate")
     check_intensity(intensity)
     oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
@@ -184,9 +188,13 @@ def _far_amplitude(intensity: Intensity, estimate: Objects) -> Intensity:
             f"expected a pattern that is a multiple of the estimate's frame {tuple(estimate.shape[-2:])}, "
             f"got {tuple(intensity.shape)}; crop or pad the estimate with diffraction.to_frame"
         )
-    if intensity.shape[:-2] != estimate.shape[:-2]:
+    *batch, rows, columns = intensity.shape
+    several = (1,) * (estimate.ndim - intensity.ndim)  # starts, say, of one pattern
+    try:
+        amplitude = intensity.sqrt().reshape(*batch, *several, rows, columns).expand(*estimate.shape[:-2], -1, -1)
+    except RuntimeError:
         raise ValueError(
             f"expected one pattern for each estimate, got shapes {tuple(intensity.shape)} and "
-            f"{tuple(estimate.shape)}; give both the same leading dimensions"
-        )
-    return far_field(estimate, oversampling).abs()
+            f"{tuple(estimate.shape)}; give both the same leading dimensions, or starts behind the pattern's"
+        ) from None
+    return amplitude, far_field(estimate, oversampling).abs()

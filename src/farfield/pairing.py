@@ -1,52 +1,39 @@
-"""After against before, crystal by crystal: a paired test on the same test set."""
+"""``tables/paired``: after against before, training by training and crystal by crystal, on the same test set."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy import stats
 
-from farfield import rendering, store
+from farfield import errors, rendering
 from farfield.rendering import Block
 
-COLUMNS = ["method", "samples", "seeds", "tests", "before", "after", "difference", "standard_error", "better", "p"]
-
-
-def _errors(path: str | Path) -> tuple[xr.Dataset, np.ndarray]:
-    """Relative SA-MSE of each test sample by the best validated model, averaged over seeds."""
-    scores = store.open_dataset(path)
-    relative = (scores.sel(checkpoint="best").sa_mse / scores.energy.mean()).mean("seed").values
-    if not np.isfinite(relative).all():
-        raise ValueError(f"{path}: expected finite scores, found NaN or infinity; redo it")
-    return scores, relative
+COLUMNS = ["method", "samples", "seeds", "tests", "before", "after", "difference", "sd", "better"]
 
 
 def _row(before_path: str | Path, after_path: str | Path) -> dict[str, object]:
-    scores, before = _errors(before_path)
-    other, after = _errors(after_path)
-    cells = [(x.attrs["method"], x.attrs["samples"]) for x in (scores, other)]
-    symmetries = [x.attrs["symmetry"] for x in (scores, other)]
-    if cells[0] != cells[1] or symmetries != ["before", "after"]:
+    before, after = errors.read(before_path), errors.read(after_path)
+    cells = [(x.about["method"], x.about["samples"], x.seeds) for x in (before, after)]
+    if cells[0] != cells[1] or [x.about["symmetry"] for x in (before, after)] != ["before", "after"]:
         raise ValueError(f"expected one cell before and after, got {before_path} and {after_path}; pair them")
-    difference = before - after
+    difference = before.relative - after.relative
+    by_training = difference.mean(axis=1)
     return {
-        "method": scores.attrs["method"],
-        "samples": scores.attrs["samples"],
-        "seeds": scores.sizes["seed"],
-        "tests": len(before),
-        "before": before.mean(),
-        "after": after.mean(),
-        "difference": difference.mean(),
-        "standard_error": stats.sem(difference),
-        "better": (difference > 0).mean(),
-        "p": stats.wilcoxon(before, after, alternative="greater").pvalue,
+        "method": before.about["method"],
+        "samples": before.about["samples"],
+        "seeds": len(before.seeds),
+        "tests": difference.shape[1],
+        "before": before.relative.mean(),
+        "after": after.relative.mean(),
+        "difference": by_training.mean(),
+        "sd": by_training.std(ddof=1) if len(by_training) > 1 else np.nan,
+        "better": (difference.mean(axis=0) > 0).mean(),
     }
 
 
 def compare(before: Iterable[str | Path], after: Iterable[str | Path]) -> pd.DataFrame:
-    """Test for every network and training size whether breaking the symmetries lowers the error.
+    """Tell for every network and training size by how much breaking the symmetries lowers the error.
 
     Parameters
     ----------
@@ -56,47 +43,46 @@ def compare(before: Iterable[str | Path], after: Iterable[str | Path]) -> pd.Dat
     Returns
     -------
     pandas.DataFrame
-        Columns as in `COLUMNS`: ``before``, ``after`` and their ``difference`` are mean SA-MSE over the mean energy
-        of the test set, best validated models; each crystal's error is averaged over seeds first, so
-        ``standard_error`` is over crystals. ``better`` is the share of crystals with a lower error after; ``p`` of a
-        one-sided Wilcoxon signed-rank test over crystals.
+        Columns as in `COLUMNS`: ``before``, ``after`` and their ``difference`` are SA-MSE of the best validated
+        models relative to predicting zero, mean over the test set and over trainings; ``sd`` is the difference's
+        deviation over trainings, pairs of one seed, empty for one. ``better`` is the share of crystals whose error,
+        mean over trainings, is lower after.
+
+    Raises
+    ------
+    ValueError
+        If two stores are no pair, or scores are not finite.
+
+    Notes
+    -----
+    What is random here is the training. Crystals tell how a model does on others like them, so no test over
+    crystals says what another training would give.
     """
     return pd.DataFrame([_row(*pair) for pair in zip(before, after, strict=True)], columns=COLUMNS)
 
 
 def _block(frame: pd.DataFrame) -> Block:
-    header = ["Network", "n", "Before", "After", "Difference", "Crystals better", "p"]
+    header = ["Network", "n", "Before", "After", "Difference", "Crystals better"]
     rows = [
         [
             str(line.method),
             str(line.samples),
             f"{line.before:.3f}",
             f"{line.after:.3f}",
-            f"{line.difference:.3f} ± {line.standard_error:.3f}",
+            f"{line.difference:.3f}" + ("" if np.isnan(line.sd) else f" ± {line.sd:.3f}"),
             f"{100 * line.better:.0f} %",
-            "< 1e-16" if line.p < 1e-16 else rendering.format_number(line.p),
         ]
         for line in frame.itertuples()
     ]
     return Block("SA-MSE relative to predicting zero.", [("", column) for column in header], rows)
 
 
-def write(frame: pd.DataFrame, csv: str | Path, markdown: str | Path, latex: str | Path) -> None:
-    """Write the table in all its forms, each file whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From `compare`.
-    csv, markdown, latex : str or Path
-        Files to make.
-    """
+def table(frame: pd.DataFrame) -> rendering.Table:
+    """Give what `compare` found its shape."""
     tests, seeds = frame["tests"].iloc[0], frame["seeds"].iloc[0]
+    spread = f"; ± is the deviation over these {seeds} trainings, pairs of one seed" if seeds > 1 else ""
     caption = (
-        f"Before against after on the same {tests} test crystals, each crystal's error averaged over {seeds} seed"
-        f"{'s' if seeds > 1 else ''} of the best validated models; ± is the standard error over crystals, p that of "
-        "a one-sided Wilcoxon signed-rank test."
+        f"Before against after on the same {tests} test crystals, best validated models{spread}. A crystal is better "
+        f"if its error{f', mean over the {seeds} trainings,' if seeds > 1 else ''} is lower after."
     )
-    blocks = [_block(frame)]
-    text = rendering.markdown(f"**Paired.** {caption}", blocks)
-    rendering.write(frame, text, rendering.latex(caption, "tab:paired", blocks), (csv, markdown, latex))
+    return rendering.Table("paired", "Paired", caption, frame, [_block(frame)])

@@ -11,11 +11,8 @@ import numba
 import numpy as np
 import torch
 
-TINY = 1e-36
+LEAST_POWER = 1e-36
 """Added to what is divided by: far below any power that counts."""
-
-TILE = 8
-"""Pixels by which images are transposed: a line of the cache of complex64."""
 
 
 def compiled(loop: Callable) -> Callable:
@@ -31,45 +28,17 @@ def _flat(images: torch.Tensor, like: torch.Tensor | None = None) -> np.ndarray:
 
 
 @compiled
-def _swap(images, swapped):
-    count, rows, columns = images.shape
-    whole_rows, whole_columns = rows - rows % TILE, columns - columns % TILE
-    for k in range(count):
-        for left in range(0, whole_columns, TILE):
-            for top in range(0, whole_rows, TILE):
-                for j in range(TILE):
-                    for i in range(TILE):
-                        swapped[k, left + j, top + i] = images[k, top + i, left + j]
-        for i in range(rows):
-            for j in range(whole_columns if i < whole_rows else 0, columns):
-                swapped[k, j, i] = images[k, i, j]
-
-
-def swap(images: torch.Tensor) -> torch.Tensor:
-    """Transpose images of shape (…, rows, columns) in memory."""
-    if not images.is_cpu:
-        return images.mT.contiguous()
-    *batch, rows, columns = images.shape
-    swapped = images.new_empty(*batch, columns, rows)
-    _swap(
-        images.contiguous().numpy().reshape(-1, rows, columns),
-        swapped.numpy().reshape(-1, columns, rows),
-    )
-    return swapped
-
-
-@compiled
 def _modulus(field, amplitude, factor):
     for i in range(field.size):
         z = field[i]
-        field[i] = z * (factor * amplitude[i] / np.sqrt(z.real * z.real + z.imag * z.imag + np.float32(TINY)))
+        field[i] = z * (factor * amplitude[i] / np.sqrt(z.real * z.real + z.imag * z.imag + np.float32(LEAST_POWER)))
 
 
 @compiled
 def _modulus_where_measured(field, amplitude, free, factor):
     for i in range(field.size):
         z = field[i]
-        scale = amplitude[i] / np.sqrt(z.real * z.real + z.imag * z.imag + np.float32(TINY))
+        scale = amplitude[i] / np.sqrt(z.real * z.real + z.imag * z.imag + np.float32(LEAST_POWER))
         field[i] = z * (factor * (np.float32(1) if free[i] else scale))
 
 
@@ -93,7 +62,7 @@ def give_modulus(
         The field.
     """
     if not field.is_cpu:
-        scale = torch.add((field * field.conj()).real, TINY).rsqrt_().mul_(amplitude)
+        scale = torch.add((field * field.conj()).real, LEAST_POWER).rsqrt_().mul_(amplitude)
         scale = scale if free is None else scale.masked_fill_(free, 1)
         return field.mul_(scale.mul_(factor))
     if free is None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
+import numpy as np
 from safetensors import safe_open
 
-from farfield import store
+from farfield import errors, store
 
 _CARD = """# {network}, n = {samples}, {symmetry} symmetry breaking
 
@@ -45,27 +45,18 @@ def _describe(model: str | Path) -> dict[str, Any]:
 
 
 def choose(models: Iterable[str | Path]) -> Path:
-    """Of some trained models, the one with the lowest validation SA-MSE.
-
-    Parameters
-    ----------
-    models : iterable of str or Path
-
-    Returns
-    -------
-    Path
-    """
+    """Choose, of some trained models, the one with the lowest validation SA-MSE."""
     return min(map(Path, models), key=lambda path: _describe(path)["validation_sa_mse"])
 
 
-def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
+def card(model: str | Path, scores: str | Path, file: str) -> str:
     """Write down what a model is, for those who get nothing but the file.
 
     Parameters
     ----------
     model : str or Path
-    scores : xarray.Dataset
-        Of its cell on the test set (`scores.score`).
+    scores : str or Path
+        Score store of its cell on the test set.
     file : str
         The name it will have.
 
@@ -75,7 +66,8 @@ def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
         Markdown.
     """
     about = _describe(model)
-    mine = scores.sel(seed=about["seed"], checkpoint=about["checkpoint"])
+    found = errors.read(scores, checkpoint=about["checkpoint"])
+    mine = found.relative[found.seeds.index(about["seed"])]
     side = about["image_size"] * about["oversampling"]
     return _CARD.format(
         **{key: about[key] for key in ("network", "samples", "symmetry", "data", "inputs", "checkpoint")},
@@ -85,9 +77,9 @@ def card(model: str | Path, scores: xr.Dataset, file: str) -> str:
         parameters=f"{about['parameters']:,}".replace(",", " "),
         training=", ".join(f"{name} {value}" for name, value in about["training"].items() if name != "inputs"),
         validation=about["validation_sa_mse"],
-        mean=float(mine.sa_mse.mean() / mine.energy.mean()),
-        median=float((mine.sa_mse / mine.energy).median()),
-        tests=mine.sizes["sample"],
+        mean=mine.mean(),
+        median=np.median(mine),
+        tests=len(mine),
         commit=about["git_commit"],
     )
 
@@ -108,4 +100,4 @@ def release(models: Iterable[str | Path], scores: str | Path, model_file: str | 
     with store.atomic(model_file) as temporary:
         temporary.write_bytes(chosen.read_bytes())
     with store.atomic(card_file) as temporary:
-        temporary.write_text(card(chosen, store.open_dataset(scores), Path(model_file).name), encoding="utf-8")
+        temporary.write_text(card(chosen, scores, Path(model_file).name), encoding="utf-8")

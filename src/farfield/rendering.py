@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,21 +27,32 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10.0**-digits else f"{value:.1e}"
 
 
-def markdown(heading: str, blocks: Sequence[Block]) -> str:
-    """Write a heading and grids as Markdown.
+class Table(NamedTuple):
+    """A table in all that its forms need.
 
-    Parameters
+    Attributes
     ----------
-    heading : str
-        The first paragraph.
-    blocks : sequence of Block
-
-    Returns
-    -------
-    str
+    label : str
+        A number of the paper's, or a name.
+    title, caption : str
+    frame : pandas.DataFrame
+        Tidy, for the CSV.
+    blocks : list of Block
+        For Markdown and LaTeX.
     """
-    parts = [heading]
-    for block in blocks:
+
+    label: str
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    blocks: list[Block]
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown."""
+    number = f"Table {table.label}. " if table.label.isdigit() else ""
+    parts = [f"**{number}{table.title}.** {table.caption}"]
+    for block in table.blocks:
         header = [f"{group} {column}".strip() for group, column in block.header]
         lines = [header, ["---:" if column else "---" for column in range(len(header))], *block.rows]
         parts += [block.title, "\n".join(f"| {' | '.join(line)} |" for line in lines)]
@@ -77,40 +88,25 @@ def _tabular(block: Block) -> str:
     return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"])
 
 
-def latex(caption: str, label: str, blocks: Sequence[Block]) -> str:
-    """Write grids as one LaTeX ``table`` for ``booktabs``.
-
-    Parameters
-    ----------
-    caption : str
-    label : str
-        As ``\\ref`` takes it.
-    blocks : sequence of Block
-
-    Returns
-    -------
-    str
-    """
-    parts = [rf"{{\itshape {_escape(block.title)}}}\par\smallskip" + "\n" + _tabular(block) for block in blocks]
+def latex(table: Table) -> str:
+    """Write a table as one LaTeX ``table`` for ``booktabs``, with the label ``tab:…``."""
+    parts = [rf"{{\itshape {_escape(block.title)}}}\par\smallskip" + "\n" + _tabular(block) for block in table.blocks]
     head = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering\small"]
     body = "\n\\par\\bigskip\n".join(parts)
-    titles = [rf"\caption{{{_escape(caption)}}}", rf"\label{{{label}}}"]
+    titles = [rf"\caption{{{_escape(f'{table.title}. {table.caption}')}}}", rf"\label{{tab:{table.label}}}"]
     return "\n".join([*head, *titles, body, r"\end{table}"]) + "\n"
 
 
-def write(frame: pd.DataFrame, markdown_text: str, latex_text: str, paths: Sequence[str | Path]) -> None:
-    """Write a table in all its forms, each file whole or not at all.
+def write(table: Table, paths: Iterable[str | Path]) -> None:
+    """Write a table as CSV, Markdown and LaTeX, each file whole or not at all.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        Tidy, for the CSV.
-    markdown_text, latex_text : str
-        From `markdown` and `latex`.
-    paths : sequence of str or Path
-        Of the CSV, the Markdown and the LaTeX file.
+    table : Table
+    paths : iterable of str or Path
+        Of the three, in this order.
     """
-    texts = [frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"), markdown_text, latex_text]
-    for path, text in zip(paths, texts, strict=True):
+    csv = table.frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    for path, text in zip(paths, (csv, markdown(table), latex(table)), strict=True):
         with store.atomic(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

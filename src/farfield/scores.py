@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from farfield import methods, metrics, symmetry
+from farfield import methods, metrics
+from farfield.errors import CONSTANTS
 from farfield.shapes import Estimates, Objects
 
 UNITS = {
@@ -22,11 +23,11 @@ CHUNK = 64
 
 
 def _score(truth: Objects, intensity: torch.Tensor, estimate: Estimates, aligned: bool) -> dict[str, torch.Tensor]:
-    comparable = symmetry.align(truth, estimate) if aligned else estimate
+    compared = metrics.compare(truth, estimate)
     return {
-        "mse": metrics.mse(truth, comparable),
-        "sa_mse": metrics.symmetry_adjusted_mse(truth, estimate),
-        "magnitude_error": metrics.magnitude_error(truth, estimate),
+        "mse": metrics.mse(truth, compared.aligned if aligned else estimate),
+        "sa_mse": compared.sa_mse,
+        "magnitude_error": compared.magnitude_error,
         "fourier_residual": metrics.fourier_residual(intensity, estimate),
     }
 
@@ -88,7 +89,7 @@ def _mean_object(training: Objects) -> Estimates:
     return training.mean(0)
 
 
-CONSTANTS: dict[str, Callable[[Objects], Estimates]] = {"zero": _zero, "mean-object": _mean_object}
+PREDICTED: dict[str, Callable[[Objects], Estimates]] = dict(zip(CONSTANTS, (_zero, _mean_object), strict=True))
 """What a network that learned nothing of the inverse predicts, from its training set."""
 
 
@@ -98,7 +99,7 @@ def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attribute
     Parameters
     ----------
     name : str
-        A key of `CONSTANTS`.
+        One of `errors.CONSTANTS`.
     training : xarray.Dataset
         Training set, ``object`` (sample, y, x), that decides which object.
     truth : xarray.Dataset
@@ -111,7 +112,7 @@ def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attribute
     xarray.Dataset
         As `score`.
     """
-    constant = CONSTANTS[name](torch.from_numpy(training.object.values))
+    constant = PREDICTED[name](torch.from_numpy(training.object.values))
     count = truth.sizes["sample"]
     estimate = methods.dataset(constant.expand(1, 1, count, -1, -1), [0], ["final"])
     still = estimate.assign(seconds=(("seed", "checkpoint"), np.zeros((1, 1)), {"units": "s"}))

@@ -31,16 +31,18 @@ def check_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"expected {name} as an integer of at least {least}, got {value!r}; change it")
 
 
+def described(value: object) -> str:
+    """Say what was given: a tensor's type and shape, or another's kind."""
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
+
+
 def check_objects(objects: torch.Tensor, name: str = "objects") -> None:
     """Refuse what is no stack of complex objects, in one sentence."""
     if not isinstance(objects, torch.Tensor) or not objects.is_complex() or objects.ndim < 2:
-        got = (
-            f"{str(objects.dtype).removeprefix('torch.')} of shape {tuple(objects.shape)}"
-            if isinstance(objects, torch.Tensor)
-            else type(objects).__name__
-        )
         raise ValueError(
-            f"expected {name} as a complex torch tensor of shape (…, height, width), got {got}; "
+            f"expected {name} as a complex torch tensor of shape (…, height, width), got {described(objects)}; "
             "convert with torch.as_tensor(array).to(torch.complex64)"
         )
 
@@ -48,13 +50,8 @@ def check_objects(objects: torch.Tensor, name: str = "objects") -> None:
 def check_stack(intensity: torch.Tensor) -> None:
     """Refuse what is no stack of real patterns, in one sentence."""
     if not isinstance(intensity, torch.Tensor) or not intensity.is_floating_point() or intensity.ndim < 2:
-        got = (
-            f"{str(intensity.dtype).removeprefix('torch.')} of shape {tuple(intensity.shape)}"
-            if isinstance(intensity, torch.Tensor)
-            else type(intensity).__name__
-        )
         raise ValueError(
-            f"expected intensity as a float torch tensor of shape (…, rows, columns), got {got}; "
+            f"expected intensity as a float torch tensor of shape (…, rows, columns), got {described(intensity)}; "
             "convert with torch.as_tensor(array).float()"
         )
 

@@ -1,28 +1,29 @@
 """Artefacts on disk: xarray datasets in zarr, written whole or not at all, with where they came from.
 
 A store carries axis names and units, the package version, the git commit and the config section that made it
-(`section`). Its end mark, the number of files and bytes, tells a whole store from a truncated one.
+(`section`). Its end mark, the number of files that its variables need and their bytes, tells a whole store from a
+mutilated one; a chunk that is gone when it is read, or belongs to a store that took this one's place, is refused.
 """
 
 import json
-import logging
+import math
 import os
+import platform
 import shutil
-import subprocess
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 import zarr
+from zarr.storage import LocalStore
 
 import farfield
-
-logger = logging.getLogger(__name__)
+from farfield.provenance import git_commit
 
 SAMPLES_PER_CHUNK = 64
 """About a training batch: whole samples, so that a reader of some touches no other."""
@@ -40,23 +41,44 @@ def _rebuild(path: Path) -> str:
     return f"rm -rf {path} && snakemake --cores all --configfile <the study's config>"
 
 
-@cache
-def git_commit() -> str:
-    """Return the commit this package runs from, or "unknown" outside of a checkout."""
-    result = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip() or "unknown"
-
-
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_leftover(temporary: Path) -> bool:
+    """Whether the process of this machine that named a temporary file or folder has ended."""
+    *_, host, process = temporary.name.removesuffix(".tmp").rsplit("~", 2)
+    if host != platform.node() or not process.isdigit() or sys.platform == "win32":  # where 0 is a signal
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename to a path, whatever is there; of writers that end at the same time the last one stays."""
+    if not temporary.is_dir() and not path.is_dir():
+        temporary.replace(path)
+        return
+    old = temporary.with_name(f".old{temporary.name}")  # a leftover, like the other, if this process is killed here
+    while True:
+        with suppress(FileNotFoundError):
+            path.rename(old)
+        try:
+            temporary.rename(path)
+            break
+        except OSError:
+            if not path.is_dir():  # else another writer was quicker
+                raise
+        finally:
+            _remove(old)
 
 
 @contextmanager
@@ -66,72 +88,22 @@ def atomic(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        File or folder to be written whole or not at all; a previous one is replaced.
+        File or folder to be written whole or not at all; a previous one is replaced. Any number of processes may
+        write it at once.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
-        _remove(leftover)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    for begin in (f".{path.name}~", f".old.{path.name}~"):
+        for temporary in path.parent.glob(f"{escape(begin)}*~*.tmp"):
+            if _is_leftover(temporary):
+                with suppress(FileNotFoundError):  # another writer may clear it away too
+                    _remove(temporary)
+    temporary = path.with_name(f".{path.name}~{platform.node()}~{os.getpid()}.tmp")
     try:
         yield temporary
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        _put_in_place(temporary, path)
     finally:
         _remove(temporary)
-
-
-KEPT = ".kept"
-"""Folder of the second names that `keep` gives."""
-
-
-def keep(folder: Path, names: Iterable[str], key: str) -> None:
-    """Give what a job made second names, by hard links, which take no room.
-
-    Where jobs share a cluster's job and one of them fails, Snakemake deletes the outputs of all.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files are.
-    names : iterable of str
-        Of the files.
-    key : str
-        What tells this job from any other that writes there.
-    """
-    let_go(folder)
-    try:
-        with atomic(folder / KEPT) as temporary:
-            (temporary / key).mkdir(parents=True)
-            for name in names:
-                os.link(folder / name, temporary / key / name)
-    except OSError as error:
-        logger.info("%s: not kept for another attempt, as the file system has no hard links (%s)", folder, error)
-
-
-def put_back(folder: Path, key: str) -> bool:
-    """Restore what the very same job left, and tell whether there was anything.
-
-    Parameters
-    ----------
-    folder : Path
-    key : str
-        As for `keep`.
-    """
-    kept = folder / KEPT / key
-    for file in kept.glob("*"):
-        with atomic(folder / file.name) as temporary:
-            os.link(file, temporary)
-    return kept.is_dir()
-
-
-def let_go(folder: Path) -> None:
-    """Forget what `keep` kept, as nothing will need it any more."""
-    if (folder / KEPT).is_dir():
-        going = folder / f".{KEPT}.{os.getpid()}.tmp"  # at once or not at all; a leftover goes with the next `keep`
-        (folder / KEPT).replace(going)
-        shutil.rmtree(going)
 
 
 def _census(path: Path) -> dict[str, int]:
@@ -145,22 +117,65 @@ def _census(path: Path) -> dict[str, int]:
     return {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
 
 
-def _encoding(variable: xr.DataArray) -> dict[str, Any]:
-    if variable.dims[-1] == "sample" or "sample" not in variable.dims:
+def _encoding(variable: xr.Variable) -> dict[str, Any]:
+    """Chunks of a variable, and shards where there would be too many of them."""
+    if variable.dims[-1:] == ("sample",) or "sample" not in variable.dims:
         return {"chunks": variable.shape}  # a number a sample: one file
     shape = dict(zip(variable.dims, variable.shape, strict=True))
     chunks = tuple(
         min(n, SAMPLES_PER_CHUNK) if name == "sample" else 1 if name in ("seed", "checkpoint") else n
         for name, n in shape.items()
     )
-    count = int(np.prod([-(-n // c) for n, c in zip(variable.shape, chunks, strict=True)]))
     encoding = {"chunks": chunks}
-    if count > MOST_FILES:
+    if (count := _files(variable.shape, chunks)) > MOST_FILES:
         gather = -(-count // MOST_FILES)
         encoding["shards"] = tuple(
             c * gather if name == "sample" else c for name, c in zip(shape, chunks, strict=True)
         )
     return encoding
+
+
+def _files(shape: tuple[int, ...], pieces: tuple[int, ...]) -> int:
+    """Count the pieces that an array is stored in."""
+    return math.prod(-(-n // piece) for n, piece in zip(shape, pieces, strict=True))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What tells a store from one that takes its place: its description is written once."""
+    status = (path / "zarr.json").stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+class _Whole(LocalStore):
+    """A store of which every chunk is read as it was when it was opened, where zarr reads zeros for a lost one."""
+
+    def __init__(self, root: str | Path, *, read_only: bool = True):
+        super().__init__(Path(root), read_only=read_only)
+        self._identity = _identity(self.root)
+
+    def with_read_only(self, read_only: bool = False) -> "_Whole":
+        other = super().with_read_only(read_only)
+        other._identity = self._identity
+        return other
+
+    def _checked(self, key: str, found: Any) -> Any:
+        if "/c/" not in f"{key}/":  # no chunk: zarr looks for descriptions that need not be there
+            return found
+        try:
+            same = _identity(self.root) == self._identity
+        except OSError:
+            same = False
+        if found is None or not same:
+            raise StoreError(
+                f"{self.root}: expected the store that was opened, but {key} is gone or another's; open it again"
+            )
+        return found
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        return self._checked(key, await super().get(key, *arguments, **options))
+
+    def get_sync(self, key: str, **options: Any) -> Any:
+        return self._checked(key, super().get_sync(key, **options))
 
 
 def write_dataset(dataset: xr.Dataset, path: str | Path, section: Mapping[str, Any] | None = None) -> None:
@@ -181,9 +196,15 @@ def write_dataset(dataset: xr.Dataset, path: str | Path, section: Mapping[str, A
         section=json.dumps(section or {}, sort_keys=True),
     )
     with atomic(path) as temporary:
-        encoding = {name: _encoding(variable) for name, variable in stamped.data_vars.items()}
-        stamped.to_zarr(temporary, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        zarr.open_group(temporary, mode="r+").attrs["whole"] = _census(temporary)
+        encoding = {name: _encoding(variable) for name, variable in stamped.variables.items()}
+        stamped.to_zarr(
+            temporary, mode="w", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True
+        )
+        pieces = [(stamped[name].shape, how.get("shards", how["chunks"])) for name, how in encoding.items()]
+        meant, found = sum(1 + _files(*piece) for piece in pieces), _census(temporary)  # 1: the array's description
+        if found["files"] != meant:
+            raise StoreError(f"{path}: expected {meant} files to be written, found {found['files']}; write it again")
+        zarr.open_group(temporary, mode="r+").attrs["whole"] = found
 
 
 def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> xr.Dataset:
@@ -204,16 +225,22 @@ def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> 
     Raises
     ------
     StoreError
-        If the store is missing, truncated or of another config; the message names the repair.
+        If the store is missing, truncated or of another config, or, on access, if it was replaced or removed since;
+        the message names the repair.
     """
     path = Path(path)
-    if not (path / "zarr.json").is_file():
-        raise StoreError(f"{path}: expected a store, found none; make it with: {_rebuild(path)}")
     try:
-        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        attributes = None
-    attributes = attributes or {}
+        return _opened(path, section)
+    except (FileNotFoundError, NotADirectoryError):  # also of one that is removed, or replaced, right now
+        raise StoreError(f"{path}: expected a store, found none; make it with: {_rebuild(path)}") from None
+
+
+def _opened(path: Path, section: Mapping[str, Any] | None) -> xr.Dataset:
+    lazily = _Whole(path)
+    try:
+        attributes = json.loads((path / "zarr.json").read_text())["attributes"] or {}
+    except (ValueError, KeyError, TypeError):
+        attributes = {}
     promised, found = attributes.get("whole"), _census(path)
     if promised != found:
         raise StoreError(
@@ -228,4 +255,4 @@ def open_dataset(path: str | Path, section: Mapping[str, Any] | None = None) -> 
     with warnings.catch_warnings():
         # The hidden timestamp that Snakemake leaves in a folder is no part of the store.
         warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp", module="zarr")
-        return xr.open_zarr(path, consolidated=False, chunks=None)
+        return xr.open_zarr(lazily, consolidated=False, chunks=None)

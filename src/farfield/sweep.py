@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from farfield import rendering
+from farfield import errors, rendering
 from farfield.rendering import Block
 
-COLUMNS = ["method", "variant", "samples", "seeds", "epochs", "best", "best_sd", "final", "samples_per_second"]
+COLUMNS = ["method", "symmetry", "variant", "samples", "seeds", "epochs", "best", "best_sd", "final"]
+COLUMNS += ["samples_per_second"]
 
 
 def summarise(histories: Iterable[str | Path], validation: xr.Dataset) -> pd.DataFrame:
-    """Reduce histories to one line for each network and variant, the best first.
+    """Reduce histories to one line for each network, side (before or after) and variant, the best first.
 
     Parameters
     ----------
@@ -31,16 +32,16 @@ def summarise(histories: Iterable[str | Path], validation: xr.Dataset) -> pd.Dat
         Columns as in `COLUMNS`: ``best`` and ``final``, validation SA-MSE relative to predicting zero of the best
         and the last epoch, averaged over seeds, with the deviation of ``best`` (NaN for one seed).
     """
-    energy = float((np.abs(validation.object) ** 2).mean())
+    energy = np.abs(validation.object) ** 2
     rows = []
     for path in map(Path, histories):
-        variant, network, _, size, _ = path.parts[-6:-1]
+        variant, network, symmetry, size, _ = path.parts[-6:-1]
         history = pd.read_csv(path)
-        score = history["validation_sa_mse"] / energy
+        score = errors.relative(history["validation_sa_mse"], energy)
         run = {"epochs": len(history), "best": score.min(), "final": score.iloc[-1]}
-        speed = history["samples_per_second"].median()
-        rows.append({"method": network, "variant": variant, "samples": int(size[1:]), **run, "speed": speed})
-    groups = pd.DataFrame(rows).groupby(["method", "variant", "samples"], sort=False)
+        cell = {"method": network, "symmetry": symmetry, "variant": variant, "samples": int(size[1:])}
+        rows.append({**cell, **run, "speed": history["samples_per_second"].median()})
+    groups = pd.DataFrame(rows).groupby(["method", "symmetry", "variant", "samples"], sort=False)
     found = groups.agg(
         seeds=("best", "size"),
         epochs=("epochs", "mean"),
@@ -49,8 +50,8 @@ def summarise(histories: Iterable[str | Path], validation: xr.Dataset) -> pd.Dat
         final=("final", "mean"),
         samples_per_second=("speed", "mean"),
     ).reset_index()
-    order = {name: place for place, name in enumerate(found["method"].unique())}
-    return found.sort_values(["method", "best"], key=lambda x: x.map(order) if x.name == "method" else x)[COLUMNS]
+    sides = [side for _, side in found.groupby(["method", "symmetry"], sort=False)]
+    return pd.concat([side.sort_values("best", kind="stable") for side in sides], ignore_index=True)[COLUMNS]
 
 
 def _changes(variant: Mapping[str, Any]) -> str:
@@ -74,29 +75,20 @@ def _block(name: str, frame: pd.DataFrame, variants: Mapping[str, Mapping[str, A
     return Block(f"{name}.", [("", column) for column in columns], rows)
 
 
-def write(
-    frame: pd.DataFrame,
-    variants: Mapping[str, Mapping[str, Any]],
-    csv: str | Path,
-    markdown: str | Path,
-    latex: str | Path,
-) -> None:
-    """Write the table in all its forms, each file whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From `summarise`.
-    variants : mapping
-        What each variant changes.
-    csv, markdown, latex : str or Path
-        Files to make.
-    """
+def table(frame: pd.DataFrame, variants: Mapping[str, Mapping[str, Any]]) -> rendering.Table:
+    """Give what `summarise` found its shape, with what each variant changes."""
     samples, seeds = frame["samples"].iloc[0], frame["seeds"].iloc[0]
+    best = frame.groupby(["method", "symmetry"], sort=False)["best"].min().unstack()
+    if {"before", "after"} <= set(best):
+        ratios = (best["after"] / best["before"]).map("{:.2f}".format)
+        told = ", ".join(f"{name} {ratio}" for name, ratio in ratios.items())
+        best_ratios = f" Best against best, after / before: {told}."
+    else:
+        best_ratios = ""
     caption = (
-        f"Validation SA-MSE relative to predicting zero, after breaking, n = {samples}, {seeds} seed"
-        f"{'s' if seeds > 1 else ''}. Each variant changes what it names and nothing else."
+        f"Validation SA-MSE relative to predicting zero, n = {samples}, {seeds} seed{'s' if seeds > 1 else ''}. Each "
+        f"variant changes what it names and nothing else.{best_ratios}"
     )
-    blocks = [_block(str(name), part, variants) for name, part in frame.groupby("method", sort=False)]
-    text = rendering.markdown(f"**Sweep.** {caption}", blocks)
-    rendering.write(frame, text, rendering.latex(caption, "tab:sweep", blocks), (csv, markdown, latex))
+    sides = frame.groupby(["method", "symmetry"], sort=False)
+    blocks = [_block(" ".join(map(str, name)), part, variants) for name, part in sides]
+    return rendering.Table("sweep", "Sweep", caption, frame, blocks)

@@ -55,7 +55,10 @@ def translate(objects: Objects, shift: Sequence[int] | Int[torch.Tensor, "..."])
     check_objects(objects)
     height, width = objects.shape[-2:]
     flat = objects.reshape(-1, height, width)
-    shifts = torch.as_tensor(shift, device=objects.device).expand(*objects.shape[:-2], 2).reshape(-1, 2)
+    shifts = torch.as_tensor(shift, device=objects.device)
+    if shifts.is_floating_point() or shifts.is_complex() or shifts.shape[-1:] != (2,):
+        raise ValueError(f"expected shifts as whole pixels (down, right), got {shift!r}; round them")
+    shifts = shifts.expand(*objects.shape[:-2], 2).reshape(-1, 2)
     moved = window(flat, -shifts, height, width)
     lost = (moved != 0).sum((-1, -2)) < (flat != 0).sum((-1, -2))
     if bool(lost.any()):
@@ -98,29 +101,6 @@ def rotate_phase(objects: Objects, angle: float | PerSample) -> Objects:
     check_objects(objects)
     angles = torch.as_tensor(angle, dtype=objects.real.dtype, device=objects.device)
     return objects * torch.polar(torch.ones_like(angles), angles)[..., None, None]
-
-
-def random_copy(objects: Objects, seed: int) -> Objects:
-    """Translate each object inside its frame, flip it or not, and turn its phase, at random.
-
-    Parameters
-    ----------
-    objects : torch.Tensor, complex, shape (samples, height, width)
-        On a background of zeros.
-    seed : int
-
-    Returns
-    -------
-    torch.Tensor, complex, shape (samples, height, width)
-    """
-    generator = torch.Generator().manual_seed(seed)
-    first, extent = _content_box(objects)
-    room = torch.tensor(objects.shape[-2:]) - extent + 1
-    place = (torch.rand(len(objects), 2, generator=generator) * room).long()
-    moved = translate(objects, place - first)
-    flips = torch.rand(len(objects), generator=generator) < 0.5
-    flipped = torch.where(flips[:, None, None], conjugate_flip(moved), moved)
-    return rotate_phase(flipped, 2 * torch.pi * torch.rand(len(objects), generator=generator))
 
 
 def _first_frequency(flat: torch.Tensor, dim: int, centre: torch.Tensor, period: int) -> torch.Tensor:
@@ -266,7 +246,11 @@ def align(reference: Objects, estimate: Estimates) -> Objects:
         outside the reference's frame is cut off.
     """
     flat, candidate, batch = matching.paired(reference, estimate)
-    found = matching.match(flat, candidate)
-    turned = torch.where(found.flipped[:, None, None], conjugate_flip(candidate), candidate)
-    moved = window(turned, found.shift, *reference.shape[-2:])
-    return rotate_phase(moved, found.overlap.angle()).reshape(*batch, *reference.shape[-2:])
+    frame = reference.shape[-2:]
+    return lay_over(matching.match(flat, candidate), candidate, *frame).reshape(*batch, *frame)
+
+
+def lay_over(found: matching.Match, estimate: Estimates, height: int, width: int) -> Objects:
+    """Make the copies that matches found of (batch, side, side) estimates, in the references' frame."""
+    turned = torch.where(found.flipped[:, None, None], conjugate_flip(estimate), estimate)
+    return rotate_phase(window(turned, found.shift, height, width), found.overlap.angle())

@@ -7,17 +7,17 @@ nothing without the fill of the frame, and published ones are normalised in thei
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from farfield import rendering, store
+from farfield import errors, rendering
+from farfield.errors import CONSTANTS
 from farfield.rendering import Block
 
 
-class Table(NamedTuple):
+class Shown(NamedTuple):
     """What a table of the paper shows.
 
     Attributes
@@ -38,11 +38,11 @@ class Table(NamedTuple):
 
 
 TABLES = {
-    1: Table("mse", "train", "final", "MSE on the training set, final model"),
-    2: Table("sa_mse", "train", "final", "SA-MSE on the training set, final model"),
-    3: Table("mse", "train", "best", "MSE on the training set, best validated model"),
-    4: Table("sa_mse", "train", "best", "SA-MSE on the training set, best validated model"),
-    5: Table("sa_mse", "test", "best", "SA-MSE on the test set, best validated model"),
+    1: Shown("mse", "train", "final", "MSE on the training set, final model"),
+    2: Shown("sa_mse", "train", "final", "SA-MSE on the training set, final model"),
+    3: Shown("mse", "train", "best", "MSE on the training set, best validated model"),
+    4: Shown("sa_mse", "train", "best", "SA-MSE on the training set, best validated model"),
+    5: Shown("sa_mse", "test", "best", "SA-MSE on the test set, best validated model"),
 }
 
 COLUMNS = ["method", "samples", "symmetry", "metric", "mean", "sd", "seeds", "relative", "published"]
@@ -50,8 +50,6 @@ COLUMNS = ["method", "samples", "symmetry", "metric", "mean", "sd", "seeds", "re
 KEYS = ["method", "samples", "symmetry"]
 
 SYMMETRIES = ["before", "after"]
-
-CONSTANTS = ["zero", "mean-object"]
 
 GROUPS = {"network": 0, "zero": 1, "mean-object": 2, "iterative": 3}
 
@@ -61,41 +59,31 @@ UNITS = {
 }
 
 
-def _table(number: int) -> Table:
+def _shown(number: int) -> Shown:
     if number not in TABLES:
         raise ValueError(f"expected a table number from {min(TABLES)} to {max(TABLES)}, got {number!r}")
     return TABLES[number]
 
 
-def _row(dataset: xr.Dataset, path: str | Path, table: Table) -> dict[str, object]:
-    """One line of a tidy table, from one score store."""
-    available = list(dataset.checkpoint.values)
-    checkpoint = table.checkpoint if table.checkpoint in available else available[0]
-    scores = dataset[table.metric].sel(checkpoint=checkpoint).transpose("seed", "sample").values
-    energy = dataset.energy.values
-    if not (np.isfinite(scores).all() and np.isfinite(energy).all()):
-        raise ValueError(
-            f"{path}: expected finite scores, found NaN or infinity in {table.metric} or energy; redo it"
-        )
-    by_seed = scores.mean(axis=1)
-    zero = energy.mean() / (2 if table.metric == "mse" else 1)
-    attributes = dataset.attrs
+def _row(found: errors.Errors, metric: str) -> dict[str, object]:
+    """One line of a tidy table."""
+    by_seed, about = found.values.mean(axis=1), found.about
     return {
-        "group": attributes["method"] if attributes["kind"] == "constant" else attributes["kind"],
-        "method": attributes["method"],
-        "samples": attributes.get("samples", pd.NA),
-        "symmetry": attributes.get("symmetry"),
-        "metric": table.metric,
+        "group": about["method"] if about["kind"] == "constant" else about["kind"],
+        "method": about["method"],
+        "samples": about.get("samples", pd.NA),
+        "symmetry": about.get("symmetry"),
+        "metric": metric,
         "mean": by_seed.mean(),
         "sd": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
         "seeds": len(by_seed),
-        "relative": by_seed.mean() / zero,
+        "relative": found.relative.mean(),
     }
 
 
-def _published(path: str | Path, number: int) -> pd.DataFrame:
+def _published(source: str | Path | TextIO, number: int) -> pd.DataFrame:
     """Published errors of one table, one line per network, size and symmetry."""
-    wide = pd.read_csv(path).query("table == @number").rename(columns={"network": "method"})
+    wide = pd.read_csv(source).query("table == @number").rename(columns={"network": "method"})
     return wide.melt(["method", "samples"], SYMMETRIES, "symmetry", "published")
 
 
@@ -109,10 +97,10 @@ def _ordered(rows: list[dict[str, object]]) -> pd.DataFrame:
         return GROUPS[row["group"]], names.index(row["method"]), samples, symmetry
 
     frame = pd.DataFrame(sorted(rows, key=place)).drop(columns="group")
-    return frame.astype({"samples": "Int64", "symmetry": "str", "method": "str"})
+    return frame.astype({"samples": "Int64"})
 
 
-def summarise(paths: Iterable[str | Path], number: int, published: str | Path) -> pd.DataFrame:
+def summarise(paths: Iterable[str | Path], number: int, published: str | Path | TextIO) -> pd.DataFrame:
     """Reduce score stores to one tidy table.
 
     Parameters
@@ -121,7 +109,7 @@ def summarise(paths: Iterable[str | Path], number: int, published: str | Path) -
         Score stores; those of the other split are left out. Their order is that of the methods.
     number : int
         Of the paper's table, 1 to 5.
-    published : str or Path
+    published : str, Path or file
         CSV with the columns table, network, samples, before and after.
 
     Returns
@@ -136,13 +124,13 @@ def summarise(paths: Iterable[str | Path], number: int, published: str | Path) -
     ValueError
         If there is no table of that number, no store of its split, or a score that is not finite.
     """
-    table = _table(number)
-    datasets = [(store.open_dataset(path), path) for path in paths]
-    rows = [_row(dataset, path, table) for dataset, path in datasets if dataset.attrs["split"] == table.split]
+    shown = _shown(number)
+    found = [errors.read(path, metric=shown.metric, checkpoint=shown.checkpoint) for path in paths]
+    rows = [_row(one, shown.metric) for one in found if one.about["split"] == shown.split]
     if not rows:
         raise ValueError(
-            f"expected score stores of the {table.split} split for table {number}, got none among "
-            f"{len(datasets)} paths; score a method first"
+            f"expected score stores of the {shown.split} split for table {number}, got none among {len(found)} "
+            "paths; score a method first"
         )
     reference = _published(published, number)
     frame = _ordered(rows).merge(reference, how="left", on=KEYS)[COLUMNS]
@@ -247,16 +235,16 @@ def _unlearned(frame: pd.DataFrame) -> list[str]:
     return [f"{method} {symmetry} ({', '.join(f'{n:.0f}' for n in sizes)})" for (method, symmetry), sizes in cells]
 
 
-def _notes(frame: pd.DataFrame, table: Table) -> str:
+def _notes(frame: pd.DataFrame, shown: Shown) -> str:
     several = frame["seeds"].max() > 1
-    notes = [UNITS[table.metric], "Mean ± standard deviation over seeds." if several else "Mean of one seed."]
+    notes = [UNITS[shown.metric], "Mean ± standard deviation over seeds." if several else "Mean of one seed."]
     iterative = frame["symmetry"].isna() & ~frame["method"].isin(CONSTANTS)
-    if table.metric == "mse" and iterative.any():
+    if shown.metric == "mse" and iterative.any():
         notes.append("Iterative methods know no convention: their MSE is measured after alignment to the truth.")
     if unlearned := _unlearned(frame):
         notes.append(f"Not below the mean object of their own training set: {'; '.join(unlearned)}.")
     reference = pd.DataFrame(frame.attrs.get("published", []))
-    if len(reference) and table.metric == "mse":
+    if len(reference) and shown.metric == "mse":
         largest = reference[reference["samples"] == reference["samples"].max()]
         stated = largest.loc[largest["symmetry"] == "before", "published"].max()
         notes.append(f"The published MSE before breaking saturates at {stated:g}, which is predicting zero.")
@@ -265,8 +253,8 @@ def _notes(frame: pd.DataFrame, table: Table) -> str:
     return " ".join(notes)
 
 
-def to_markdown(frame: pd.DataFrame, number: int) -> str:
-    """Write a table in the paper's shape, as Markdown.
+def table(frame: pd.DataFrame, number: int) -> rendering.Table:
+    """Give a summary the paper's shape: errors, errors relative to zero, baselines, and the published numbers.
 
     Parameters
     ----------
@@ -277,42 +265,7 @@ def to_markdown(frame: pd.DataFrame, number: int) -> str:
 
     Returns
     -------
-    str
-        A grid of errors, one of errors relative to zero, the baselines, and the published numbers.
+    rendering.Table
     """
-    table = _table(number)
-    return rendering.markdown(f"**Table {number}. {table.title}.** {_notes(frame, table)}", _blocks(frame))
-
-
-def to_latex(frame: pd.DataFrame, number: int) -> str:
-    """Write a table in the paper's shape, as LaTeX for ``booktabs``.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From `summarise`.
-    number : int
-        Of the paper's table, 1 to 5.
-
-    Returns
-    -------
-    str
-        One ``table`` environment with the grids of `to_markdown` and a caption.
-    """
-    table = _table(number)
-    return rendering.latex(f"{table.title}. {_notes(frame, table)}", f"tab:{number}", _blocks(frame))
-
-
-def write(frame: pd.DataFrame, number: int, csv: str | Path, markdown: str | Path, latex: str | Path) -> None:
-    """Write a table in all its forms, each file whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From `summarise`.
-    number : int
-        Of the paper's table, 1 to 5.
-    csv, markdown, latex : str or Path
-        Files to make.
-    """
-    rendering.write(frame, to_markdown(frame, number), to_latex(frame, number), (csv, markdown, latex))
+    shown = _shown(number)
+    return rendering.Table(str(number), shown.title, _notes(frame, shown), frame, _blocks(frame))

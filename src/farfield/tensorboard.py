@@ -5,22 +5,9 @@ from pathlib import Path
 
 
 def writer(folder: str | Path) -> Callable[[Mapping[str, float]], None]:
-    """Make what writes each epoch of a training for TensorBoard.
+    """Make an `on_epoch` for `training.fit` that writes events into ``tensorboard`` in the training's folder.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Of the training; events go into ``tensorboard`` in it. A resumed training overwrites what it repeats.
-
-    Returns
-    -------
-    callable
-        For `training.fit`'s `on_epoch`.
-
-    Raises
-    ------
-    ValueError
-        If TensorBoard is not installed.
+    A resumed training overwrites what it repeats. Without the package there is a ValueError.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter

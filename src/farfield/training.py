@@ -16,16 +16,18 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import farfield
-from farfield import networks, store
+from farfield import store
 from farfield.batches import Batches, Source, Survey, read_samples, survey
 from farfield.devices import claim_device, uses_bfloat16
 from farfield.diffraction import measure
 from farfield.heap import keep_freed_memory
-from farfield.metrics import symmetry_adjusted_mse
+from farfield.networks import NETWORKS, create
 from farfield.networks import retriever as models
-from farfield.networks.retriever import Retriever, compression
+from farfield.networks.retriever import Retriever, compression, predict
 from farfield.optimiser import Adam
-from farfield.shapes import Estimates, Objects
+from farfield.provenance import digest
+from farfield.sa_mse import symmetry_adjusted_mse
+from farfield.shapes import Estimates, check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ CHECKPOINT, PROGRESS = "checkpoint.pt", "progress.csv"
 
 MODELS, HISTORY = ("final.safetensors", "best.safetensors"), "history.csv"
 """What a training leaves."""
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between checkpoints: rare enough to cost nothing, and a kill loses little."""
@@ -45,7 +49,7 @@ class TrainingError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training depends on beside its data; the config's section ``training``.
+    """What a training depends on beside its data; the config's section ``training`` and its defaults.
 
     Attributes
     ----------
@@ -54,10 +58,12 @@ class Settings:
     updates : int
         Least updates before a training ends by its epochs: small sets get more passes.
     batch_size : int
+        Of each update but the last of an epoch, which takes what is left; a smaller set is one batch.
     learning_rate, learning_rate_floor : float
         Adam's first rate, and the one at which the training stops.
     factor : float
-        Of the learning rate when the validation SA-MSE has not fallen for `patience` epochs.
+        Of the learning rate at the (`patience` + 1)th epoch in turn without a validation SA-MSE that is lower than
+        the lowest by more than 0.01 % of it (torch's ReduceLROnPlateau).
     patience : int
     precision : str
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it natively.
@@ -66,27 +72,33 @@ class Settings:
         pixel to mean 0 and deviation 1 over the training set, or ``-normalised`` to do so with all pixels alike.
     """
 
-    epochs: int
-    updates: int
-    batch_size: int
-    learning_rate: float
-    learning_rate_floor: float
-    factor: float
-    patience: int
+    epochs: int = 8
+    updates: int = 500
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    learning_rate_floor: float = 1e-5
+    factor: float = 0.5
+    patience: int = 3
     precision: str = "auto"
     inputs: str = "log-standardised"
+
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("updates", 0), ("batch_size", 1), ("patience", 0)):
+            check_whole(name, getattr(self, name), least)
+        if not 0 < self.learning_rate_floor < self.learning_rate:
+            raise ValueError(
+                f"expected a learning_rate_floor between 0 and the learning_rate, {self.learning_rate:g}, got "
+                f"{self.learning_rate_floor:g}; lower it"
+            )
+        if not 0 < self.factor < 1:
+            raise ValueError(f"expected a factor between 0 and 1, got {self.factor:g}; 0.5 is usual")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"expected precision out of {', '.join(PRECISIONS)}, got {self.precision!r}; change it")
+        compression(self.inputs)
 
     def epochs_of(self, samples: int) -> int:
         """Most epochs of a training set of so many samples."""
         return max(self.epochs, math.ceil(self.updates / math.ceil(samples / self.batch_size)))
-
-
-def _code_hash() -> str:
-    """Digest of the code that decides the weights."""
-    folder = Path(__file__).parent
-    names = ("training", "batches", "diffraction", "metrics", "matching", "fourier", "passes", "optimiser")
-    files = [*(folder / f"{name}.py" for name in names), *sorted(folder.glob("networks/*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 class _Trainer:
@@ -163,25 +175,6 @@ class _Trainer:
         logger.info("resumed after epoch %d", len(self.history))
 
 
-def predict(model: Retriever, intensity: torch.Tensor, batch_size: int = 64) -> Objects:
-    """Apply a network to patterns, batch by batch, in float32.
-
-    Parameters
-    ----------
-    model : Retriever
-    intensity : torch.Tensor, float, shape (samples, M, M)
-    batch_size : int
-
-    Returns
-    -------
-    torch.Tensor, complex64, shape (samples, N, N)
-        On the model's device.
-    """
-    model.eval()
-    with torch.inference_mode():
-        return torch.cat([model(part.to(model.mean.device)) for part in intensity.split(batch_size)])
-
-
 def _one_epoch(trainer: _Trainer, batches: Batches, seed: int) -> float:
     """Train on every sample once, in an order (and with a dropout) that depends on seed and epoch alone."""
     epoch_seed = seed * 1_000_003 + len(trainer.history)
@@ -253,7 +246,6 @@ def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> N
         with store.atomic(folder / name) as temporary:
             models.save(state, temporary, {**description, "parameters": parameters, **score})
     _write_history(trainer.history, folder / HISTORY)
-    store.keep(folder, (*MODELS, HISTORY), trainer.fingerprint)
 
 
 def _write_history(history: list[dict[str, Any]], path: Path) -> None:
@@ -275,7 +267,7 @@ def fit(
     network: str,
     training: Source,
     validation: Source,
-    settings: Settings,
+    settings: Settings | None = None,
     *,
     folder: str | Path,
     seed: int = 0,
@@ -292,14 +284,14 @@ def fit(
     ----------
     network : str
         A key of `networks.NETWORKS`.
-    training, validation : torch.Tensor or xarray.DataArray, complex, shape (samples, N, N)
+    training, validation : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
         Objects, in memory or lazily in an open store; their noise-free patterns are what the network sees.
-    settings : Settings
+    settings : Settings, optional
     folder : str or Path
         Gets ``final.safetensors``, ``best.safetensors`` and ``history.csv`` (a row an epoch: loss, validation
         SA-MSE, learning rate, seconds, samples trained a second), each atomically. While the training runs, a
-        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``. When it
-        has ended, `store.keep` keeps them until `store.let_go`: a new call puts back what was deleted.
+        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``. A training
+        that has ended begins anew.
     seed : int
         Of the weights, the order of samples and the dropout.
     oversampling : int
@@ -317,7 +309,7 @@ def fit(
     Returns
     -------
     Retriever
-        As it was after the last epoch.
+        As it was after the last epoch, as `networks.load` would read it.
 
     Raises
     ------
@@ -327,13 +319,15 @@ def fit(
         If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
     """
     keep_freed_memory()
-    place, options, folder = claim_device(device), dict(options or {}), Path(folder)
+    place, options, folder, settings = claim_device(device), dict(options or {}), Path(folder), settings or Settings()
     compress, _ = compression(settings.inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
     size = training.shape[-1]
     if validation.shape[-1] != size:
         raise ValueError(f"expected validation objects of {size}², got {validation.shape[-1]}²; make both sets again")
+    torch.manual_seed(seed)
+    backbone = create(network, size, oversampling, **options)
     dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
     description = {
         "version": farfield.__version__,
@@ -348,15 +342,9 @@ def fit(
         "seed": seed,
         "samples": len(training),
         "data": found.digest + unseen.digest,
-        "code": _code_hash(),
+        "code": digest(__name__, NETWORKS[network]),
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    if store.put_back(folder, fingerprint):
-        logger.info("this very training had ended, and no run has ended well since; its models are put back")
-        _Trainer.forget(folder)
-        return models.load(folder / MODELS[0], str(place))
-    torch.manual_seed(seed)
-    backbone = networks.create(network, size, oversampling, **options)
     model = _with_scaling(backbone, size * oversampling, settings.inputs, found).to(place)
     try:
         trainer = _Trainer(model, settings, len(training), fingerprint)
@@ -370,4 +358,4 @@ def fit(
         ) from None
     _write(trainer, folder, {**(origin or {}), **description})
     trainer.forget(folder)
-    return model
+    return models.load(folder / MODELS[0], str(place))

@@ -1,14 +1,5 @@
 rule reconstruct:
     input:
-        modules(
-            "fourier",
-            "methods",
-            "iterative/patterns",
-            "iterative/projections",
-            "iterative/reconstruct",
-            "iterative/shrinkwrap",
-            "passes",
-        ),
         train=study_path("data/train.zarr"),
         test=study_path("data/test.zarr"),
         noisy=study_path("data/noisy.zarr"),
@@ -28,9 +19,10 @@ rule reconstruct:
         **asks(costs.baseline),
         gpu=gpus,
     params:
+        code=code("reconstruct"),
         sections=sections("train", "test", "noisy"),
         settings=recipe_settings,
-        training_patterns=config["baseline_training_patterns"],
+        counts={"train": config["baseline_training_patterns"]},  # named: Snakemake compares params' values as a set
         seed=config["seeds"][0],
     script:
         "../scripts/reconstruct.py"

@@ -1,18 +1,18 @@
-import inspect
+from functools import cache
 from pathlib import Path
+from shutil import rmtree
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
-import farfield
 from farfield.config import ConfigError, check, varied
 from farfield.devices import choose_device
 from farfield.networks import NETWORKS
-from farfield.problems import ComplexGaussian
+from farfield.problems import PROBLEMS, ComplexGaussian
+from farfield.provenance import digest
 from farfield.symmetry import LEVELS
 from farfield.tables import TABLES
 
-PACKAGE = Path(farfield.__file__).parent
 FIGURES = [
     "symmetries",
     "figure2",
@@ -63,9 +63,25 @@ def study_path(path):
     return f"results/{config['study']}/{path}"
 
 
-def modules(*names):
-    """Files of the package whose change must rerun a rule."""
-    return [str(PACKAGE / f"{name}.py") for name in names]
+@cache
+def code(script, *classes):
+    """A digest of a script and of all that it imports: a rule's param, so that a change reruns it."""
+    return digest(Path(workflow.source_path(f"../scripts/{script}.py")), *classes)
+
+
+def code_with_network(script):
+    """The same, and of the one network that a job is about."""
+    return lambda wildcards: code(script, NETWORKS[wildcards.network])
+
+
+def code_with_problem(script):
+    """The same, and of the one problem that a job is about."""
+    return lambda wildcards: code(script, PROBLEMS[wildcards.kind])
+
+
+def published(name):
+    """The text of a table of published numbers: a param, as a path would tie a study to its folder."""
+    return Path(workflow.source_path(f"../resources/{name}.csv")).read_text()
 
 
 def elsewhere():
@@ -96,11 +112,6 @@ def section_of_wildcard(wildcards):
 def sections(*names):
     """Sections by set."""
     return {name: section(name) for name in names}
-
-
-def network_file(wildcards):
-    """The file of a network, whose change must train it again."""
-    return inspect.getfile(NETWORKS[wildcards.network])
 
 
 def training_set(wildcards):
@@ -152,6 +163,11 @@ def constants(split):
 def scores(split):
     """Every score store of a split, in the order of the tables' lines."""
     return scores_of_methods(split) + constants(split)
+
+
+def order_of_methods():
+    """The order of lines and colours: a param, as Snakemake compares inputs as a set."""
+    return [*config["networks"], *config["baselines"]]
 
 
 def scores_of_methods(split):
@@ -237,12 +253,12 @@ def variant_options(wildcards):
 
 
 def histories_of_sweep():
-    """Histories of every variant of the sweep, trained after breaking."""
+    """Histories of every variant of the sweep, trained before and after breaking."""
     return expand(
         study_path("sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}/history.csv"),
         variant=config["sweep"]["variants"],
         network=config["networks"],
-        symmetry="after",
+        symmetry=["before", "after"],
         samples=config["sweep"]["samples"],
         seed=config["sweep"]["seeds"],
     )

@@ -1,6 +1,4 @@
 rule simulate:
-    input:
-        modules("crystals", "diffraction"),
     output:
         directory(study_path("data/{set}.zarr")),
     log:
@@ -15,6 +13,7 @@ rule simulate:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("simulate"),
         section=section_of_wildcard,
     script:
         "../scripts/simulate.py"
@@ -22,7 +21,6 @@ rule simulate:
 
 rule break_symmetries:
     input:
-        modules("symmetry", "matching", "fourier", "passes"),
         train=study_path("data/train.zarr"),
     output:
         directory(study_path("data/train-broken.zarr")),
@@ -34,6 +32,7 @@ rule break_symmetries:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("break_symmetries"),
         section=section("train"),
         level="after",
     script:
@@ -46,13 +45,13 @@ use rule break_symmetries as break_partly with:
     log:
         study_path("logs/break_partly/{level}.log"),
     params:
+        code=code("break_symmetries"),
         section=section("train"),
         level=level_of_wildcard,
 
 
 rule add_noise:
     input:
-        modules("datasets", "diffraction"),
         test=study_path("data/test.zarr"),
     output:
         directory(study_path("data/noisy.zarr")),
@@ -64,15 +63,14 @@ rule add_noise:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("add_noise"),
         sections=sections("test", "noisy"),
     script:
         "../scripts/add_noise.py"
 
 
-# Also refuses sets that have symmetric copies in common, so trainings wait for it.
 rule conditioning:
     input:
-        modules("datasets", "symmetry"),
         sets=[study_path(f"data/{name}.zarr") for name in ("train", "validation", "test")],
     output:
         study_path("data/conditioning.csv"),
@@ -84,6 +82,7 @@ rule conditioning:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("conditioning"),
         sections=sections("train", "validation", "test"),
         samples=sorted(config["samples"]),
     script:

@@ -1,18 +1,5 @@
 rule train:
     input:
-        modules(
-            "training",
-            "batches",
-            "diffraction",
-            "metrics",
-            "matching",
-            "fourier",
-            "passes",
-            "optimiser",
-            "networks/retriever",
-        ),
-        network_file,
-        ancient(study_path("data/conditioning.csv")),  # sets that share no object
         train=training_set,
         validation=study_path("data/validation.zarr"),
     output:
@@ -31,6 +18,7 @@ rule train:
         **asks(costs.training),
         gpu=gpus,
     params:
+        code=code_with_network("train"),
         sections=sections("train", "validation"),
         settings=config["training"],
         options=network_options,
@@ -48,6 +36,7 @@ use rule train as train_variant with:
     benchmark:
         study_path("benchmarks/sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}.tsv")
     params:
+        code=code_with_network("train"),
         sections=sections("train", "validation"),
         settings=variant_settings,
         options=variant_options,
@@ -55,7 +44,6 @@ use rule train as train_variant with:
 
 rule table_sweep:
     input:
-        modules("sweep", "rendering"),
         histories=histories_of_sweep(),
         validation=study_path("data/validation.zarr"),
     output:
@@ -68,7 +56,9 @@ rule table_sweep:
         ENVIRONMENT
     threads: 1
     params:
+        code=code("table_sweep"),
         section=section("validation"),
+        networks=config["networks"],
         variants=config["sweep"]["variants"],
     script:
         "../scripts/table_sweep.py"
@@ -76,11 +66,9 @@ rule table_sweep:
 
 # Until a run ends well, another attempt of a cluster's job may need what the trainings that shared it have kept.
 onsuccess:
-    from farfield import store  # slow to import, and of no use to a job
-
     for job in workflow.dag.jobs:
         if job.rule.name in ("train", "train_variant"):
-            store.let_go(Path(job.output.final).parent)
+            rmtree(Path(job.output.final).parent / ".kept", ignore_errors=True)
 
 
 # Not part of `all`: it chooses settings, by the validation set, where `all` uses them.
@@ -92,20 +80,9 @@ rule sweep:
 # Applies and scores in one job: both are short beside a job's start.
 rule evaluate_network:
     input:
-        modules(
-            "methods",
-            "networks/retriever",
-            "scores",
-            "metrics",
-            "matching",
-            "fourier",
-            "passes",
-            "symmetry",
-        ),
-        network_file,
-        ancient(study_path("data/conditioning.csv")),  # sets that share no object
         models=models_of_cell,
         truths=truths_of_network,
+        validation=study_path("data/validation.zarr"),
     output:
         reconstructions=[
             directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
@@ -126,7 +103,8 @@ rule evaluate_network:
         **asks(costs.evaluation),
         gpu=gpus,
     params:
-        sections=sections("train", "test", "noisy"),
+        code=code_with_network("evaluate_network"),
+        sections=sections("train", "test", "noisy", "validation"),
         seeds=config["seeds"],
     script:
         "../scripts/evaluate_network.py"
@@ -134,7 +112,6 @@ rule evaluate_network:
 
 rule release:
     input:
-        modules("release"),
         models=largest_models,
         scores=study_path(f"scores/{{network}}/after/n{max(config['samples'])}/test.zarr"),
     output:
@@ -145,5 +122,7 @@ rule release:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("release"),
     script:
         "../scripts/release.py"

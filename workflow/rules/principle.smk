@@ -1,6 +1,4 @@
 rule square_root:
-    input:
-        modules("principle/learning", "principle/perceptron", "optimiser", "problems/square_root", "problems/problem"),
     output:
         learned=study_path("principle/square-root.csv"),
         choices=study_path("principle/choices.csv"),
@@ -11,6 +9,7 @@ rule square_root:
         ENVIRONMENT
     threads: 1
     params:
+        code=code("square_root"),
         settings=config["square_root"],
         seeds=config["seeds"],
     script:
@@ -18,8 +17,6 @@ rule square_root:
 
 
 rule gaussian:
-    input:
-        modules("principle/learning", "principle/perceptron", "optimiser", "problems/gaussian", "problems/problem"),
     output:
         study_path("principle/{kind}/d{dimension}/{symmetry}/n{samples}.csv"),
     log:
@@ -31,6 +28,7 @@ rule gaussian:
         **asks(costs.gaussian),
         gpu=gpus,
     params:
+        code=code_with_problem("gaussian"),
         settings={key: value for key, value in config["gaussian"].items() if key not in ("dimensions", "samples")},
         seeds=config["seeds"],
     script:
@@ -39,9 +37,7 @@ rule gaussian:
 
 rule table_gaussian:
     input:
-        modules("principle/tables", "rendering"),
         cells=gaussian_cells(),
-        published=workflow.source_path("../resources/gaussian.csv"),
     output:
         csv=report(
             study_path("tables/gaussian.csv"),
@@ -56,13 +52,15 @@ rule table_gaussian:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("table_gaussian"),
+        published=published("gaussian"),
     script:
         "../scripts/table_gaussian.py"
 
 
 rule figure2:
     input:
-        modules("figures", "principle/figures"),
         learned=study_path("principle/square-root.csv"),
         choices=study_path("principle/choices.csv"),
     output:
@@ -78,13 +76,14 @@ rule figure2:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure2"),
     script:
         "../scripts/figure2.py"
 
 
 rule figure_more_samples:
     input:
-        modules("figures", "principle/figures"),
         variation=study_path("principle/variation.csv"),
         gaussian=study_path("tables/gaussian.csv"),
     output:
@@ -100,13 +99,14 @@ rule figure_more_samples:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure_more_samples"),
     script:
         "../scripts/figure_more_samples.py"
 
 
 rule table_partial_breaking:
     input:
-        modules("principle/tables", "rendering"),
         scores=partly_broken_scores(),
         cells=partly_broken_cells(),
     output:
@@ -118,6 +118,9 @@ rule table_partial_breaking:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("table_partial_breaking"),
+        order=order_of_methods(),
     script:
         "../scripts/table_partial_breaking.py"
 

@@ -1,8 +1,6 @@
 rule table:
     input:
-        modules("tables", "rendering"),
         scores=scores_of_table,
-        published=workflow.source_path("../resources/published.csv"),
     output:
         csv=report(
             study_path("tables/table{number}.csv"),
@@ -17,13 +15,16 @@ rule table:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("table"),
+        published=published("published"),
+        order=order_of_methods(),
     script:
         "../scripts/table.py"
 
 
 rule table_noise:
     input:
-        modules("comparison", "rendering"),
         clean=scores_of_methods("test"),
         noisy=scores_of_methods("noisy"),
     output:
@@ -41,6 +42,8 @@ rule table_noise:
         ENVIRONMENT
     threads: 1
     params:
+        code=code("table_noise"),
+        order=order_of_methods(),
         photons=config["noise"]["photons"],
     script:
         "../scripts/table_noise.py"
@@ -48,7 +51,6 @@ rule table_noise:
 
 rule table_paired:
     input:
-        modules("pairing", "rendering"),
         before=scores_of_symmetry("before"),
         after=scores_of_symmetry("after"),
     output:
@@ -65,13 +67,15 @@ rule table_paired:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("table_paired"),
+        order=order_of_methods(),
     script:
         "../scripts/table_paired.py"
 
 
 rule figure_symmetries:
     input:
-        modules("figures", "symmetry", "matching", "fourier", "passes"),
         truth=study_path("data/test.zarr"),
     output:
         pdf=study_path("figures/symmetries.pdf"),
@@ -86,13 +90,14 @@ rule figure_symmetries:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure_symmetries"),
     script:
         "../scripts/figure_symmetries.py"
 
 
 rule figure_reconstructions:
     input:
-        modules("figures", "symmetry", "matching", "fourier", "passes"),
         truth=study_path("data/test.zarr"),
         reconstructions=reconstructions_of_test(),
     output:
@@ -109,6 +114,8 @@ rule figure_reconstructions:
         ENVIRONMENT
     threads: 1
     params:
+        code=code("figure_reconstructions"),
+        order=order_of_methods(),
         samples=config["figure_samples"],
     script:
         "../scripts/figure_reconstructions.py"
@@ -116,9 +123,7 @@ rule figure_reconstructions:
 
 rule figure_error_against_size:
     input:
-        modules("figures"),
         table=study_path("tables/table5.csv"),
-        published=workflow.source_path("../resources/published.csv"),
     output:
         pdf=study_path("figures/error-against-size.pdf"),
         png=report(
@@ -132,13 +137,15 @@ rule figure_error_against_size:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure_error_against_size"),
+        published=published("published"),
     script:
         "../scripts/figure_error_against_size.py"
 
 
 rule figure_learning_curves:
     input:
-        modules("figures"),
         histories=histories(),
     output:
         pdf=study_path("figures/learning-curves.pdf"),
@@ -153,13 +160,15 @@ rule figure_learning_curves:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure_learning_curves"),
+        order=order_of_methods(),
     script:
         "../scripts/figure_learning_curves.py"
 
 
 rule figure_error_against_time:
     input:
-        modules("figures"),
         scores=scores("test") + scores_of_methods("noisy"),
     output:
         pdf=study_path("figures/error-against-time.pdf"),
@@ -174,5 +183,8 @@ rule figure_error_against_time:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        code=code("figure_error_against_time"),
+        order=order_of_methods(),
     script:
         "../scripts/figure_error_against_time.py"

@@ -1,6 +1,5 @@
 rule score_baseline:
     input:
-        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         reconstructions=[
             study_path("reconstructions/{recipe}/train.zarr"),
             study_path("reconstructions/{recipe}/test.zarr"),
@@ -19,6 +18,7 @@ rule score_baseline:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("score"),
         sections=sections("train", "test", "noisy"),
     script:
         "../scripts/score.py"
@@ -26,7 +26,6 @@ rule score_baseline:
 
 rule score_constants:
     input:
-        modules("scores", "metrics", "matching", "fourier", "passes", "symmetry"),
         before=study_path("data/train.zarr"),
         after=study_path("data/train-broken.zarr"),
         test=study_path("data/test.zarr"),
@@ -40,6 +39,7 @@ rule score_constants:
     resources:
         **asks(costs.whole_set),
     params:
+        code=code("score_constants"),
         sections=sections("train", "test"),
         samples=sorted(config["samples"]),
     script:

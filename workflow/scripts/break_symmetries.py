@@ -1,7 +1,7 @@
-from farfield import datasets, jobs, store
+from farfield import breaking, jobs, store
 
 with jobs.job(snakemake.log[0]):
     section = snakemake.params.section
     dataset = store.open_dataset(snakemake.input.train, section)
-    broken = datasets.break_set(dataset, section["oversampling"], snakemake.params.level)
+    broken = breaking.break_set(dataset, section["oversampling"], snakemake.params.level)
     store.write_dataset(broken, snakemake.output[0], section)

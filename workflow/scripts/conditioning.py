@@ -2,15 +2,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from farfield import batches, datasets, jobs, store
+from farfield import batches, breaking, jobs, store
 
 with jobs.job(snakemake.log[0]):
     sections, rows = snakemake.params.sections, []
-    sets = {Path(path).stem: store.open_dataset(path, sections[Path(path).stem]) for path in snakemake.input.sets}
-    datasets.check_apart(sets)
-    for name, dataset in sets.items():
-        objects = batches.read_samples(dataset.object)
+    for path in snakemake.input.sets:
+        name = Path(path).stem
+        objects = batches.read_samples(store.open_dataset(path, sections[name]).object)
         for count in snakemake.params.samples if name == "train" else [len(objects)]:
-            rows.append(datasets.conditioning_row(name, objects[:count], sections[name]["oversampling"]))
+            rows.append(breaking.conditioning_row(name, objects[:count], sections[name]["oversampling"]))
     with store.atomic(snakemake.output[0]) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)

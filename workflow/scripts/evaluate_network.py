@@ -1,24 +1,32 @@
 import itertools
+from functools import partial
 
 import torch
 
-from farfield import jobs, methods, scores, store
+from farfield import batches, datasets, devices, jobs, methods, scores, store
+from farfield.networks import retriever
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
-    cell, output = snakemake.wildcards, snakemake.output
-    variants = itertools.product(snakemake.params.seeds, ["final", "best"])
-    device = snakemake.config["device"]
-    networks = {
-        variant: methods.network(path, device) for variant, path in zip(variants, snakemake.input.models, strict=True)
+    cell, output, sections = snakemake.wildcards, snakemake.output, dict(snakemake.params.sections)
+    unseen = store.open_dataset(snakemake.input.validation, sections.pop("validation"))
+    truths = {
+        split: store.open_dataset(path, section)
+        for path, (split, section) in zip(snakemake.input.truths, sections.items(), strict=True)
     }
-    stores = zip(snakemake.input.truths, output.reconstructions, output.scores, strict=True)
-    sections = snakemake.params.sections.items()
-    for (truth, reconstructed, scored), (split, section) in zip(stores, sections, strict=True):
-        dataset = store.open_dataset(truth, section)
-        count = int(cell.samples) if split == "train" else None
-        intensity = torch.from_numpy(dataset.intensity[:count].values)
+    truths["train"] = batches.first(truths["train"], int(cell.samples))
+    # Models were chosen by one set: what else they are scored on must not be in it.
+    datasets.check_apart({"train": truths["train"], "validation": unseen, "test": truths["test"]})
+    variants = itertools.product(snakemake.params.seeds, ["final", "best"])
+    device = str(devices.claim_device(snakemake.config["device"]))
+    networks = {
+        variant: partial(retriever.predict, retriever.load(path, device))
+        for variant, path in zip(variants, snakemake.input.models, strict=True)
+    }
+    stores = zip(truths.items(), output.reconstructions, output.scores, strict=True)
+    for (split, truth), reconstructed, scored in stores:
         attributes = {"method": cell.network, "kind": "network", "symmetry": cell.symmetry, "split": split}
+        intensity = torch.from_numpy(truth.intensity.values)
         found = methods.reconstruct_all(networks, intensity, {**attributes, "samples": int(cell.samples)})
-        store.write_dataset(found, reconstructed, section)
-        store.write_dataset(scores.score(found, dataset), scored, section)
+        store.write_dataset(found, reconstructed, sections[split])
+        store.write_dataset(scores.score(found, truth), scored, sections[split])

@@ -1,7 +1,7 @@
-from farfield import figures, jobs
+from farfield import figures, jobs, pictures
 
 with jobs.job(snakemake.log[0]):
-    figure = figures.reconstructions(
+    figure = pictures.reconstructions(
         snakemake.input.truth, snakemake.input.reconstructions, **snakemake.params.samples
     )
     figures.save(figure, snakemake.output.pdf, snakemake.output.png)

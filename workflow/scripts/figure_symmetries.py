@@ -1,4 +1,4 @@
-from farfield import figures, jobs
+from farfield import figures, jobs, pictures
 
 with jobs.job(snakemake.log[0]):
-    figures.save(figures.symmetries(snakemake.input.truth), snakemake.output.pdf, snakemake.output.png)
+    figures.save(pictures.symmetries(snakemake.input.truth), snakemake.output.pdf, snakemake.output.png)

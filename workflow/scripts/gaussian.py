@@ -2,8 +2,9 @@ import math
 
 import torch
 
-from farfield import devices, jobs, problems, store
+from farfield import devices, jobs, store
 from farfield.principle import learning, perceptron
+from farfield.problems import PROBLEMS
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -13,7 +14,7 @@ with jobs.job(snakemake.log[0]):
     dimension, samples = int(cell.dimension), int(cell.samples)
     settings["updates"] = settings.pop("epochs") * math.ceil(samples / settings["batch_size"])
     found = learning.learn_inverse(
-        problems.create(cell.kind, dimension=dimension, measurements=measurements * dimension),
+        PROBLEMS[cell.kind](dimension=dimension, measurements=measurements * dimension),
         cell.symmetry,
         samples,
         settings=[perceptron.Settings(widths=layers * (width,), **settings) for width in widths],

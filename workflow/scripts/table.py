@@ -1,6 +1,8 @@
-from farfield import jobs, tables
+from io import StringIO
+
+from farfield import jobs, rendering, tables
 
 with jobs.job(snakemake.log[0]):
     number = int(snakemake.wildcards.number)
-    frame = tables.summarise(snakemake.input.scores, number, snakemake.input.published)
-    tables.write(frame, number, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    found = tables.summarise(snakemake.input.scores, number, StringIO(snakemake.params.published))
+    rendering.write(tables.table(found, number), snakemake.output)

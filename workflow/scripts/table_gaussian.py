@@ -1,6 +1,8 @@
-from farfield import jobs
+from io import StringIO
+
+from farfield import jobs, rendering
 from farfield.principle import tables
 
 with jobs.job(snakemake.log[0]):
-    frame = tables.gaussian(snakemake.input.cells, snakemake.input.published)
-    tables.write_gaussian(frame, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    found = tables.gaussian(snakemake.input.cells, StringIO(snakemake.params.published))
+    rendering.write(tables.gaussian_table(found), snakemake.output)

@@ -1,5 +1,5 @@
-from farfield import comparison, jobs
+from farfield import comparison, jobs, rendering
 
 with jobs.job(snakemake.log[0]):
-    frame = comparison.compare(snakemake.input.clean, snakemake.input.noisy, snakemake.params.photons)
-    comparison.write(frame, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    found = comparison.compare(snakemake.input.clean, snakemake.input.noisy, snakemake.params.photons)
+    rendering.write(comparison.table(found), snakemake.output)

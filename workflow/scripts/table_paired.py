@@ -1,5 +1,5 @@
-from farfield import jobs, pairing
+from farfield import jobs, pairing, rendering
 
 with jobs.job(snakemake.log[0]):
     found = pairing.compare(snakemake.input.before, snakemake.input.after)
-    pairing.write(found, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    rendering.write(pairing.table(found), snakemake.output)

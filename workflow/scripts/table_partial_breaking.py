@@ -1,6 +1,6 @@
-from farfield import jobs
+from farfield import jobs, rendering
 from farfield.principle import tables
 
 with jobs.job(snakemake.log[0]):
-    frame = tables.partial_breaking(snakemake.input.scores, snakemake.input.cells)
-    tables.write_partial_breaking(frame, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    found = tables.partial_breaking(snakemake.input.scores, snakemake.input.cells)
+    rendering.write(tables.partial_breaking_table(found), snakemake.output)

@@ -1,6 +1,6 @@
-from farfield import jobs, store, sweep
+from farfield import jobs, rendering, store, sweep
 
 with jobs.job(snakemake.log[0]):
     validation = store.open_dataset(snakemake.input.validation, snakemake.params.section)
     found = sweep.summarise(snakemake.input.histories, validation)
-    sweep.write(found, snakemake.params.variants, snakemake.output.csv, snakemake.output.md, snakemake.output.tex)
+    rendering.write(sweep.table(found, snakemake.params.variants), snakemake.output)

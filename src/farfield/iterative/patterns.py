@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from farfield.fourier import swap_axes
-from farfield.shapes import check_intensity, check_stack
+from farfield.shapes import check_intensity, check_stack, described
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""
@@ -16,7 +15,7 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class Patterns:
-    """A batch of patterns, DC first, in the order of `fourier.transform`.
+    """A batch of patterns, DC first.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class Patterns:
 
 
 def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
-    """Check patterns of shape (…, M, M), DC in the centre, and bring them to the order of far fields.
+    """Check patterns of shape (…, M, M), DC in the centre, and bring DC to pixel (0, 0).
 
     Parameters
     ----------
@@ -75,11 +74,11 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
     flat = intensity.reshape(-1, height, width)
     _check_content(flat)
     _check_centre(flat)
-    amplitude = swap_axes(torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_())
+    amplitude = torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_()
     number = torch.arange(len(flat), device=flat.device)
     if mask is None:
         return Patterns(amplitude, None, number)
-    free = swap_axes(torch.fft.ifftshift(~mask, dim=(-2, -1)))
+    free = torch.fft.ifftshift(~mask, dim=(-2, -1))
     return Patterns(amplitude, free.expand(intensity.shape).reshape(flat.shape), number)
 
 
@@ -88,7 +87,7 @@ def check_pixels(name: str, pixels: torch.Tensor, intensity: torch.Tensor) -> No
     if pixels.dtype != torch.bool or pixels.shape not in (intensity.shape, intensity.shape[-2:]):
         raise ValueError(
             f"expected a {name} of booleans of shape {tuple(intensity.shape[-2:])} or as the patterns', "
-            f"got {str(pixels.dtype).removeprefix('torch.')} of shape {tuple(pixels.shape)}; convert or pad it"
+            f"got {described(pixels)}; convert or pad it"
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 
-from farfield.fourier import transform, transform_back
 from farfield.passes import give_modulus, relax
 
 Project = Callable[[torch.Tensor], torch.Tensor]
@@ -24,7 +23,7 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
     ----------
     iterate : torch.Tensor, complex64, shape (…, M, M)
     amplitude : torch.Tensor, float32, shape (…, M, M)
-        Square root of the intensity, in the order of `fourier.transform`.
+        Square root of the intensity, DC first.
     free : torch.Tensor, bool, shape (…, M, M), optional
         Pixels that were not measured: the field there stays as it is.
 
@@ -32,9 +31,8 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
     -------
     torch.Tensor, complex64, shape (…, M, M)
     """
-    side = iterate.shape[-1]
-    field = transform(iterate, side)
-    return transform_back(give_modulus(field, amplitude, free, 1 / side**2))
+    field = give_modulus(torch.fft.fft2(iterate), amplitude, free, 1 / (iterate.shape[-2] * iterate.shape[-1]))
+    return torch.fft.ifft2(field, norm="forward")
 
 
 def error_reduction(

@@ -8,7 +8,7 @@ from farfield.iterative.projections import ALGORITHMS
 DEEPEST = 100
 """Brackets and counts within each other that a recipe may have."""
 
-_TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z]+)|(?P<sign>[*+()]))")
+_TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z]\w*)|(?P<sign>[*+()]))")
 
 
 class RecipeError(ValueError):
@@ -70,12 +70,13 @@ class _Parser:
                 raise self.fail("')' or '+'")
             return steps
         if name := self.take("name"):
-            if name.upper() not in ALGORITHMS:
+            name = name if name in ALGORITHMS else name.upper()
+            if name not in ALGORITHMS:
                 self.position = before
                 raise self.fail(f"an algorithm out of {', '.join(ALGORITHMS)}")
             if self.text[self.position :].lstrip().startswith("*"):
-                raise self.fail(f"'+' or the end (a count stands before its algorithm, as in 50*{name.upper()})")
-            return [Step(name.upper(), 1)]
+                raise self.fail(f"'+' or the end (a count stands before its algorithm, as in 50*{name})")
+            return [Step(name, 1)]
         raise self.fail(f"a count, '(' or an algorithm out of {', '.join(ALGORITHMS)}")
 
 

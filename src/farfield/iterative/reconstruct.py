@@ -12,13 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
-from farfield.fourier import swap_axes, transform, transform_back
 from farfield.heap import keep_freed_memory
 from farfield.iterative.patterns import Patterns, check_pixels, read_patterns
 from farfield.iterative.projections import ALGORITHMS, project_modulus
 from farfield.iterative.recipe import Step, parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
-from farfield.passes import TINY, magnitude
+from farfield.passes import LEAST_POWER, magnitude
 from farfield.shapes import Intensity, Objects, PerSample, PerSampleInt, check_whole
 from farfield.symmetry import align
 
@@ -35,8 +34,11 @@ PIXELS_ON_GPU = 2**24
 SWITCH_INTERVAL = 5e-5
 """Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
 
-SOLVED = 2e-5
+SOLVED_RESIDUAL = 2e-5
 """Fourier residual under which a start is done, and no other start of its pattern is made."""
+
+STREAM = 2
+"""Key of the starts' random numbers, apart from those of crystals and noise of the same seed."""
 
 Keep = Literal["best", "mean", "all"]
 
@@ -121,18 +123,20 @@ def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
     """Measured amplitudes with random phases that depend on (seed, pattern, start) alone."""
     amplitude = patterns.amplitude
     phases = [
-        np.random.default_rng([seed, int(number), start]).random(amplitude.shape[-2:], np.float32)
+        np.random.default_rng(np.random.SeedSequence([seed, int(number), start], spawn_key=(STREAM,))).random(
+            amplitude.shape[-2:], np.float32
+        )
         for number in patterns.number
     ]
-    angle = swap_axes(2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device))
-    return transform_back(torch.polar(amplitude, angle)) / amplitude[0].numel()
+    angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
+    return torch.fft.ifft2(torch.polar(amplitude, angle))
 
 
 def _residual(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    misfit = (magnitude(transform(objects, objects.shape[-1])) - patterns.amplitude).square()
+    misfit = (magnitude(torch.fft.fft2(objects)) - patterns.amplitude).square()
     if patterns.free is not None:
         misfit.masked_fill_(patterns.free, 0)
-    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(TINY)).sqrt()
+    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(LEAST_POWER)).sqrt()
 
 
 def _rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
@@ -140,7 +144,7 @@ def _rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) 
 
     Generalised cross-validation (Golub, Heath & Wahba 1979); a complex pixel of the support fits two amplitudes.
     """
-    return residual / (1 - 2 * pixels / measured).clamp_min(TINY)
+    return residual / (1 - 2 * pixels / measured).clamp_min(LEAST_POWER)
 
 
 class _Run:
@@ -189,7 +193,7 @@ class _Run:
         at = self.alive[better]
         self.objects[at], self.supports[at] = objects[better], self.support[better]
         self.residual[at], self.rank[at] = residual[better], rank[better]
-        unsolved = residual > SOLVED
+        unsolved = residual > SOLVED_RESIDUAL
         self.alive, self.iterate, self.image = self.alive[unsolved], self.iterate[unsolved], self.image[unsolved]
         self.support, self.patterns = self.support[unsolved], self.patterns[unsolved]
 
@@ -209,7 +213,7 @@ class _Results:
 
     def unsolved(self) -> torch.Tensor:
         """Patterns that another start may better; all, if all starts are wanted."""
-        return (self.residual[:, 0] > (SOLVED if self.keep == "best" else -1)).nonzero()[:, 0]
+        return (self.residual[:, 0] > (SOLVED_RESIDUAL if self.keep == "best" else -1)).nonzero()[:, 0]
 
     def add(self, numbers: torch.Tensor, start: int, run: _Run) -> None:
         """Enter one start of the patterns of these numbers."""
@@ -268,14 +272,15 @@ def _prepare(
     seed: int,
     mask: torch.Tensor | None,
     support: torch.Tensor | None,
-    oversampling: int,
+    oversampling: int | float,
     beta: float,
     shrinkwrap: Shrinkwrap | None,
 ) -> tuple[Patterns, Options]:
     """Check what was asked for, and bring it to the form that iterations need."""
     patterns = read_patterns(intensity, mask)
     check_whole("seed", seed, 0)
-    check_whole("oversampling", oversampling, 1)
+    if isinstance(oversampling, bool) or not isinstance(oversampling, int | float) or not oversampling >= 1:
+        raise ValueError(f"expected oversampling as a number of at least 1, got {oversampling!r}; 2 is usual")
     if not isinstance(shrinkwrap, Shrinkwrap | None):
         raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
     if not 0 < beta <= 1:
@@ -299,7 +304,7 @@ def reconstruct(
     seed: int = 0,
     mask: Bool[torch.Tensor, "..."] | None = None,
     support: Bool[torch.Tensor, "..."] | None = None,
-    oversampling: int = 2,
+    oversampling: int | float = 2,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
     keep: Keep = "best",
@@ -324,8 +329,9 @@ def reconstruct(
         NaN too, and the far field is left free.
     support : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
         The first support; by default the autocorrelation above a share of its maximum.
-    oversampling : int
-        Pattern pixels per object pixel and axis: tells how large objects are, and so how far to blur them.
+    oversampling : float
+        Pattern pixels per object pixel and axis, whole or not: tells how large objects are, and so how far to blur
+        them.
     beta : float
         Feedback of HIO, relaxation of RAAR and DM.
     shrinkwrap : Shrinkwrap, optional
@@ -393,7 +399,7 @@ def watch(
     seed: int = 0,
     mask: Bool[torch.Tensor, "..."] | None = None,
     support: Bool[torch.Tensor, "..."] | None = None,
-    oversampling: int = 2,
+    oversampling: int | float = 2,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
 ) -> Iterator[State]:

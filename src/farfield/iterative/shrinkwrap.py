@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from farfield.fourier import transform_back
 from farfield.passes import magnitude
 
 REFERENCE_SIDE = 32
@@ -50,8 +49,8 @@ class Shrinkwrap:
             )
 
     def first_support(self, amplitude: torch.Tensor) -> torch.Tensor:
-        """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes in the far field's order."""
-        correlation = magnitude(transform_back(amplitude.square().to(torch.complex64)))
+        """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes, DC first."""
+        correlation = magnitude(torch.fft.ifft2(amplitude.square().to(torch.complex64), norm="forward"))
         return correlation > self.autocorrelation * correlation.amax((-1, -2), keepdim=True)
 
     def width(self, update: int, side: float) -> float:

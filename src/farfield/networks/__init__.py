@@ -3,34 +3,34 @@
 A backbone is a `torch.nn.Module` made by ``factory(image_size, oversampling, **options)``. It maps amplitudes
 of shape (batch, M, M), M = oversampling · image_size, to real and imaginary parts of shape (batch, 2, N, N).
 An attribute ``memory_format`` tells how torch should lay out its weights to train fast; without one, as usual.
-To add one, write its file beside these and give it a line in `NETWORKS`.
+To add one, write its file beside these and give it a line in `registry.NETWORKS`.
 """
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
+from farfield.networks.registry import NETWORKS
 from farfield.networks.retriever import load
-from farfield.networks.sisprnet import SiSPRNet
-from farfield.networks.unet import EncoderDecoder, UNet
 from farfield.shapes import check_whole
 
 __all__ = ["NETWORKS", "create", "load", "options"]
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "unet": EncoderDecoder,
-    "unet-skip": UNet,
-    "sisprnet": SiSPRNet,
-}
-"""Every network by the name that configs use."""
 
-
-def options(name: str) -> dict[str, type]:
+def options(name: str) -> dict[str, Any]:
     """Return the options that a network takes beside its image size and oversampling, with their types."""
-    parameters = list(inspect.signature(NETWORKS[name]).parameters.values())[2:]
+    parameters = list(inspect.signature(NETWORKS[name], eval_str=True).parameters.values())[2:]
     return {parameter.name: parameter.annotation for parameter in parameters}
+
+
+def _check_option(network: str, option: str, value: Any, kind: Any) -> None:
+    """Refuse a value that is not of the type in the signature, where that is a plain one."""
+    if kind is int:
+        check_whole(f"{option} of {network}", value, 1)
+    accepted = {float: (int, float), bool: (bool,), str: (str,)}.get(kind)
+    if accepted and (not isinstance(value, accepted) or (kind is float and isinstance(value, bool))):
+        raise ValueError(f"expected {option} of {network} as a {kind.__name__}, got {value!r}; change it")
 
 
 def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -> nn.Module:
@@ -72,6 +72,5 @@ def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -
             f"{', '.join(sorted(unknown))}; remove them"
         )
     for option, value in settings.items():
-        if options(name)[option] is int:
-            check_whole(f"{option} of {name}", value, 1)
+        _check_option(name, option, value, options(name)[option])
     return NETWORKS[name](image_size, oversampling, **settings)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from farfield.shapes import Intensity, Objects
+from farfield.shapes import Intensity, Objects, check_stack, check_whole
 
 
 def _log(intensity: torch.Tensor) -> torch.Tensor:
@@ -48,7 +48,7 @@ class Retriever(nn.Module):
     Attributes
     ----------
     description : dict
-        Where the weights come from, once `load` has read them.
+        Where the weights come from.
 
     Notes
     -----
@@ -78,9 +78,35 @@ class Retriever(nn.Module):
         return (self.compress(intensity) - self.mean) / self.deviation
 
     def forward(self, intensity: Intensity) -> Objects:
-        """Turn intensities (batch, M, M) into objects (batch, N, N)."""
-        parts = self.backbone(self.scale(intensity)).float()
-        return torch.complex(parts[:, 0], parts[:, 1])
+        """Turn intensities (…, M, M) into objects (…, N, N)."""
+        check_stack(intensity)
+        *batch, rows, columns = intensity.shape
+        if (rows, columns) != self.mean.shape:
+            raise ValueError(
+                f"expected patterns of shape (…, {', '.join(map(str, self.mean.shape))}), got "
+                f"{tuple(intensity.shape)}; crop or pad them with diffraction.to_frame"
+            )
+        parts = self.backbone(self.scale(intensity.reshape(-1, rows, columns))).float()
+        return torch.complex(parts[:, 0], parts[:, 1]).reshape(*batch, *parts.shape[-2:])
+
+
+def predict(model: Retriever, intensity: torch.Tensor, batch_size: int = 64) -> Objects:
+    """Apply a network to patterns, batch by batch, in float32.
+
+    Parameters
+    ----------
+    model : Retriever
+    intensity : torch.Tensor, float, shape (samples, M, M)
+    batch_size : int
+
+    Returns
+    -------
+    torch.Tensor, complex64, shape (samples, N, N)
+        On the model's device.
+    """
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([model(part.to(model.mean.device)) for part in intensity.split(batch_size)])
 
 
 def save(state: Mapping[str, torch.Tensor], path: Path, description: Mapping[str, Any]) -> None:
@@ -97,6 +123,10 @@ def save(state: Mapping[str, torch.Tensor], path: Path, description: Mapping[str
     """
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(tensors, path, metadata={"farfield": json.dumps(description, sort_keys=True)})
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def load(path: str | Path, device: str = "cpu") -> Retriever:
@@ -117,7 +147,7 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
     Raises
     ------
     ValueError
-        If the file is none of farfield's, is truncated, or holds the weights of another network.
+        If the file is none of farfield's, is truncated, describes no network, or holds the weights of another.
     """
     from farfield.networks import create
 
@@ -131,11 +161,14 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
         raise ValueError(f"{path}: expected a model that farfield saved, got one without its description")
     try:
         size, oversampling = description["image_size"], description["oversampling"]
+        check_whole("image_size", size, 1)
+        check_whole("oversampling", oversampling, 1)
         backbone = create(description["network"], size, oversampling, **description["options"])
         retriever = Retriever(backbone, size * oversampling, description["inputs"])
-    except (KeyError, TypeError, ValueError) as error:
+    # RuntimeError: torch's, for sizes that no memory holds
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError, OverflowError) as error:
         raise ValueError(
-            f"{path}: expected a model of this version of farfield, but {error}; train it again"
+            f"{path}: expected a model of this version of farfield, but {_first_line(error)}; train it again"
         ) from None
     retriever.description = description
     try:

@@ -46,8 +46,6 @@ class EncoderDecoder(nn.Module):
         Pattern pixels per object pixel and axis.
     width : int
         Channels of the first level; published 32.
-    outputs : int
-        Channels out: real and imaginary part.
 
     References
     ----------
@@ -55,14 +53,9 @@ class EncoderDecoder(nn.Module):
     """
 
     memory_format = torch.channels_last  # as convolutions like it best
+    outputs = 2  # real and imaginary part
 
-    def __init__(
-        self,
-        image_size: int,
-        oversampling: int = 2,
-        width: int = 32,
-        outputs: int = 2,
-    ):
+    def __init__(self, image_size: int, oversampling: int = 2, width: int = 32):
         super().__init__()
         widths = _widths(image_size, width)
         layers: list[nn.Module] = [nn.PixelUnshuffle(oversampling)]
@@ -71,7 +64,7 @@ class EncoderDecoder(nn.Module):
         decoder = [widths[-1], *reversed(widths)]
         for before, after in itertools.pairwise(decoder):
             layers += [_pair(before, after), nn.Upsample(scale_factor=2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, outputs, 3, padding=1))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, self.outputs, 3, padding=1))
 
     def forward(self, amplitude: Float[torch.Tensor, "batch m m"]) -> Float[torch.Tensor, "batch outputs n n"]:
         """Predict real and imaginary parts from scaled amplitudes."""

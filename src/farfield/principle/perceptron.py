@@ -34,18 +34,7 @@ class Settings:
 
 
 def perceptron(inputs: int, outputs: int, widths: Sequence[int]) -> nn.Sequential:
-    """Make a perceptron with batch normalisation after each hidden layer.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-    widths : sequence of int
-        Nodes of each hidden layer.
-
-    Returns
-    -------
-    torch.nn.Sequential
-    """
+    """Make a perceptron of hidden layers of these widths, with batch normalisation after each."""
     layers: list[nn.Module] = []
     for before, width in zip((inputs, *widths), widths, strict=False):
         layers += [nn.Linear(before, width), nn.BatchNorm1d(width), nn.ReLU()]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
-from farfield import rendering, store
+from farfield import errors, rendering
 from farfield.rendering import Block
 
 GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
@@ -33,14 +34,14 @@ def _reduced(cells: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return groups.agg(mean="mean", sd="std", seeds="count").reset_index().assign(metric=METRIC)
 
 
-def gaussian(cells: Iterable[str | Path], published: str | Path) -> pd.DataFrame:
+def gaussian(cells: Iterable[str | Path], published: str | Path | TextIO) -> pd.DataFrame:
     """Reduce cells to one tidy table, with the published number beside each where there is one.
 
     Parameters
     ----------
     cells : iterable of str or Path
         CSV files: ``method``, ``dimension``, ``samples``, ``symmetry``, ``seed``, ``error``.
-    published : str or Path
+    published : str, Path or file
         CSV file: ``dimension``, ``samples`` and a column for each ``{symmetry}_{method}``.
 
     Returns
@@ -57,10 +58,10 @@ def gaussian(cells: Iterable[str | Path], published: str | Path) -> pd.DataFrame
 
 def _far_field_errors(path: str | Path) -> pd.DataFrame:
     """SA-MSE of each seed's best validated model over that of predicting zero, on the test set, as in table 5."""
-    scores = store.open_dataset(path).sel(checkpoint="best")
-    errors = 100 * scores.sa_mse.mean("sample") / scores.energy.mean()
-    about = {key: scores.attrs[key] for key in ("method", "samples", "symmetry")}
-    return pd.DataFrame({"problem": "far-field", **about, "seed": scores.seed.values, "error": errors.values})
+    found = errors.read(path)
+    about = {key: found.about[key] for key in ("method", "samples", "symmetry")}
+    by_seed = 100 * found.relative.mean(axis=1)
+    return pd.DataFrame({"problem": "far-field", **about, "seed": found.seeds, "error": by_seed})
 
 
 def partial_breaking(scores: Iterable[str | Path], cells: Iterable[str | Path]) -> pd.DataFrame:
@@ -116,20 +117,16 @@ def _partial_block(frame: pd.DataFrame) -> Block:
     return Block("Test error, mean ± standard deviation over seeds, in per cent of predicting zero.", header, rows)
 
 
-def _write(frame: pd.DataFrame, block: Block, caption: str, label: str, paths: Sequence[str | Path]) -> None:
-    rendering.write(frame, rendering.markdown(caption, [block]), rendering.latex(caption, label, [block]), paths)
-
-
-def write_gaussian(frame: pd.DataFrame, *paths: str | Path) -> None:
-    """Write the table of `gaussian` as CSV, Markdown and LaTeX, each file whole or not at all."""
+def gaussian_table(frame: pd.DataFrame) -> rendering.Table:
+    """Give what `gaussian` found its shape."""
     caption = (
-        "Gaussian phase retrieval, real: training sets before and after breaking the sign. The published numbers' "
-        "metric, measurements and networks are in no source, so shapes and ratios compare, values do not."
+        "Real, training sets before and after breaking the sign. The published numbers' metric, measurements and "
+        "networks are in no source, so shapes and ratios compare, values do not."
     )
-    _write(frame, _gaussian_block(frame), caption, "tab:gaussian", paths)
+    return rendering.Table("gaussian", "Gaussian phase retrieval", caption, frame, [_gaussian_block(frame)])
 
 
-def write_partial_breaking(frame: pd.DataFrame, *paths: str | Path) -> None:
-    """Write the table of `partial_breaking` as CSV, Markdown and LaTeX, each file whole or not at all."""
-    caption = "How much breaking is enough: the same networks on training sets with some of the symmetries broken."
-    _write(frame, _partial_block(frame), caption, "tab:partial-breaking", paths)
+def partial_breaking_table(frame: pd.DataFrame) -> rendering.Table:
+    """Give what `partial_breaking` found its shape."""
+    caption = "The same networks on training sets with some of the symmetries broken."
+    return rendering.Table("partial-breaking", "How much breaking is enough", caption, frame, [_partial_block(frame)])

@@ -1,0 +1,13 @@
+"""Every problem by name, its options being keywords; adding one changes none of the others."""
+
+from collections.abc import Callable
+
+from farfield.problems.gaussian import ComplexGaussian, RealGaussian
+from farfield.problems.problem import Problem
+from farfield.problems.square_root import SquareRoot
+
+PROBLEMS: dict[str, Callable[..., Problem]] = {
+    "square-root": SquareRoot,
+    "real-gaussian": RealGaussian,
+    "complex-gaussian": ComplexGaussian,
+}
