@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results reproduction report wheels test bench lint lock clean
+.PHONY: help setup results reproduction report wheels test pandas oldest bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -43,6 +43,19 @@ wheels: setup ## what a machine with torch and no network lacks (PYTHON_VERSION=
 
 test: setup ## pytest
 	$(BIN)/python -m pytest
+
+pandas: setup ## the tests of tables and figures with the oldest pandas that is allowed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .pandas pandas==2.2.2 pytz
+	PYTHONPATH=.pandas $(BIN)/python -m pytest $(foreach name,tables comparison pairing sweep principle figures,tests/test_$(name).py)
+
+# Warnings that old packages give of newer ones below them are no mistakes of ours.
+oldest: ## all tests but the cluster's with the oldest versions that are allowed, torch apart, in .oldest (needs uv)
+	$(PYTHON) -m venv --clear .oldest
+	echo 'torch==2.13.0' | uv pip compile pyproject.toml --constraints - --extra workflow --extra cluster --extra test --resolution lowest-direct \
+	  --python-version 3.11 --no-header --no-annotate | grep -v -E "^(nvidia-|cuda-|triton)" > .oldest/requirements.txt
+	.oldest/bin/python -m pip install --quiet --disable-pip-version-check -r .oldest/requirements.txt
+	.oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	.oldest/bin/python -m pytest --ignore tests/cluster -o filterwarnings=default
 
 bench: setup ## speed and quality of iterative methods and of training beside others, into results/benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

@@ -29,6 +29,7 @@ from cohere_core.controller.phasing import Rec
 from farfield import crystals, iterative, metrics
 from farfield.diffraction import measure, photon_noise
 from farfield.heap import keep_freed_memory
+from farfield.iterative.reconstruct import PIXELS_AT_ONCE
 
 SIDES = {64: 64, 128: 16, 256: 4, 512: 1}
 """Pattern sides, and how many patterns farfield reconstructs at a time."""
@@ -48,7 +49,7 @@ COHERE = {
 
 def bound(side: int, count: int) -> float:
     """Seconds for the two transforms of an iteration alone, per pattern, in batches as farfield's."""
-    batch = torch.randn(min(count, max(1, 2**17 // side**2)), side, side, dtype=torch.complex64)
+    batch = torch.randn(min(count, max(1, PIXELS_AT_ONCE // side**2)), side, side, dtype=torch.complex64)
     begin = time.perf_counter()
     for _ in range(20):
         torch.fft.ifft2(torch.fft.fft2(batch), norm="forward")
@@ -130,7 +131,7 @@ def _quality(
 
 
 def quality(folder: Path) -> pd.DataFrame:
-    """Reconstruct one fresh set by each default: solved is a relative SA-MSE below 1e-3."""
+    """Reconstruct one fresh set by each method, cohere_core with `COHERE`; solved is a relative SA-MSE below 1e-3."""
     torch.set_num_threads(os.cpu_count() or 1)
     classic = iterative.Shrinkwrap(threshold=0.2, sigma_floor=1.5, decay=0.01)
     recipes = {
@@ -158,7 +159,7 @@ def quality(folder: Path) -> pd.DataFrame:
             part, recipe = 40, "3*(20*ER+180*HIO)+20*ER"
             objects = np.stack([cohere(pattern.numpy(), recipe, folder)[0] for pattern in clean[:part]])
             found = torch.from_numpy(objects).to(torch.complex64)
-            rows.append(_quality("cohere_core's defaults", "32 in 64, noise-free", 1, truth[:part], found, 620))
+            rows.append(_quality("cohere_core, these settings", "32 in 64, noise-free", 1, truth[:part], found, 620))
     return pd.DataFrame(rows, columns=["set", "method", "starts", "iterations", "solved", "median"])
 
 

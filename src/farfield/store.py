@@ -197,9 +197,8 @@ def write_dataset(dataset: xr.Dataset, path: str | Path, section: Mapping[str, A
     )
     with atomic(path) as temporary:
         encoding = {name: _encoding(variable) for name, variable in stamped.variables.items()}
-        stamped.to_zarr(
-            temporary, mode="w", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True
-        )
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            stamped.to_zarr(temporary, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         pieces = [(stamped[name].shape, how.get("shards", how["chunks"])) for name, how in encoding.items()]
         meant, found = sum(1 + _files(*piece) for piece in pieces), _census(temporary)  # 1: the array's description
         if found["files"] != meant:
