@@ -7,19 +7,9 @@ from jaxtyping import Complex, Float
 
 from farfield import matching, symmetry
 from farfield.diffraction import far_field
-from farfield.sa_mse import symmetry_adjusted_mse, unexplained
+from farfield.sa_mse import symmetry_adjusted_mse as symmetry_adjusted_mse
+from farfield.sa_mse import unexplained
 from farfield.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_intensity, check_objects
-
-__all__ = [
-    "Comparison",
-    "compare",
-    "fourier_residual",
-    "magnitude_error",
-    "mse",
-    "phase_retrieval_transfer_function",
-    "r_factor",
-    "symmetry_adjusted_mse",
-]
 
 
 def _energy(objects: torch.Tensor) -> torch.Tensor:
