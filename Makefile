@@ -2,7 +2,8 @@
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/config.yaml
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
@@ -11,19 +12,25 @@ STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-.venv/.installed: requirements.txt pyproject.toml
+# Snakemake calls the environment's Python without quotes.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@mkdir -p $(dir $(VENV)) && case "$$(cd $(dir $(VENV)) && pwd)" in *\ *) \
+	  echo "expected a path without spaces for the environment, got $$(pwd)/$(VENV), where Snakemake cannot call Python;" \
+	    "name another place: make $(MAKECMDGOALS) VENV=$$HOME/.farfield-venv"; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "farfield's lock is for Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) --version); name another: make setup PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-setup: .venv/.installed ## .venv, installed from the lock
+setup: $(VENV)/.installed ## .venv (or VENV=…), installed from the lock
 
 results: setup ## the study: its tables and figures (CONFIG=config/test.yaml for the tiny one)
+	@$(BIN)/python workflow/unlock.py --configfile $(CONFIG)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 reproduction: setup ## the published grid at N = 32, collected into docs/reproduction; interrupt it at will
+	@$(BIN)/python workflow/unlock.py --configfile config/reproduction.yaml
 	$(BIN)/snakemake --cores $(CORES) --configfile config/reproduction.yaml
 	mkdir -p docs/reproduction
 	cp config/reproduction.yaml results/reproduction/tables/*.csv results/reproduction/tables/*.md docs/reproduction/
@@ -46,7 +53,8 @@ test: setup ## pytest
 
 pandas: setup ## the tests of tables and figures with the oldest pandas that is allowed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .pandas pandas==2.2.2 pytz
-	PYTHONPATH=.pandas $(BIN)/python -m pytest $(foreach name,tables comparison pairing sweep principle figures,tests/test_$(name).py)
+	PYTHONPATH=.pandas $(BIN)/python -m pytest tests/study/test_tables.py \
+	  tests/study/test_comparison.py tests/study/test_pairing.py tests/study/test_sweep.py tests/study/test_figures.py tests/principle
 
 # Warnings that old packages give of newer ones below them are no mistakes of ours.
 oldest: ## all tests but the cluster's with the oldest versions that are allowed, torch apart, in .oldest (needs uv)

@@ -26,10 +26,12 @@ import scipy.ndimage
 import torch
 from cohere_core.controller.phasing import Rec
 
-from farfield import crystals, iterative, metrics
-from farfield.diffraction import measure, photon_noise
-from farfield.heap import keep_freed_memory
-from farfield.iterative.reconstruct import PIXELS_AT_ONCE
+from farfield import iterative
+from farfield.iterative.reconstruction import PIXELS_AT_ONCE
+from farfield.machine.heap import keep_freed_memory
+from farfield.physics import crystals
+from farfield.physics.diffraction import measure, photon_noise
+from farfield.symmetry import metrics
 
 SIDES = {64: 64, 128: 16, 256: 4, 512: 1}
 """Pattern sides, and how many patterns farfield reconstructs at a time."""

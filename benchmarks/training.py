@@ -23,8 +23,12 @@ import torch
 import xarray as xr
 from torch.utils.data import DataLoader, TensorDataset
 
-from farfield import batches, crystals, datasets, figures, metrics, networks, store, symmetry, training
-from farfield.diffraction import measure
+from farfield.learning import batches, networks, training
+from farfield.machine import store
+from farfield.physics import crystals
+from farfield.physics.diffraction import measure
+from farfield.study import datasets, figures
+from farfield.symmetry import actions, metrics
 
 matplotlib.use("agg")
 CORES = len(os.sched_getaffinity(0))
@@ -50,7 +54,7 @@ SETTINGS = training.Settings(
 
 def sets(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Crystals with broken symmetries to train on, and others to validate on."""
-    return symmetry.break_symmetries(crystals.simulate(count, 32, 7)), crystals.simulate(100, 32, 8)
+    return actions.break_symmetries(crystals.simulate(count, 32, 7)), crystals.simulate(100, 32, 8)
 
 
 def plain(case: str, seed: int) -> dict[str, float]:

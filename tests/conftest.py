@@ -18,7 +18,8 @@ import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from farfield import crystals, symmetry  # noqa: E402
+from farfield.physics import crystals  # noqa: E402
+from farfield.symmetry import actions  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
@@ -46,13 +47,13 @@ def blobs(draw, smallest: int = 9, largest: int = 24):
 def random_copy(objects: torch.Tensor, seed: int) -> torch.Tensor:
     """Translate each of (samples, height, width) inside its frame, flip it or not, and turn its phase, at random."""
     generator = torch.Generator().manual_seed(seed)
-    first, extent = symmetry._content_box(objects)
+    first, extent = actions._content_box(objects)
     room = torch.tensor(objects.shape[-2:]) - extent + 1
     place = (torch.rand(len(objects), 2, generator=generator) * room).long()
-    moved = symmetry.translate(objects, place - first)
+    moved = actions.translate(objects, place - first)
     flips = torch.rand(len(objects), generator=generator) < 0.5
-    flipped = torch.where(flips[:, None, None], symmetry.conjugate_flip(moved), moved)
-    return symmetry.rotate_phase(flipped, 2 * torch.pi * torch.rand(len(objects), generator=generator))
+    flipped = torch.where(flips[:, None, None], actions.conjugate_flip(moved), moved)
+    return actions.rotate_phase(flipped, 2 * torch.pi * torch.rand(len(objects), generator=generator))
 
 
 @pytest.fixture(scope="session")

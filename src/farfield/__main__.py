@@ -1,14 +1,15 @@
-"""``python -m farfield``: what is done by hand beside the workflow."""
+"""The command ``farfield``: what is done by hand beside the workflow."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from farfield import application, watching
-from farfield.store import StoreError
+# What a command needs is imported when it runs: help and a mistyped word take no time.
 
 
 def _apply(arguments: argparse.Namespace) -> None:
+    from farfield.measured import application
+
     errors = application.apply(arguments.model, arguments.patterns, arguments.output, arguments.device)
     print(f"wrote {arguments.output}")
     if errors is not None:
@@ -19,12 +20,14 @@ def _apply(arguments: argparse.Namespace) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> None:
+    from farfield.study import watching
+
     watching.watch(arguments.study, arguments.every)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="farfield", description="Far-field phase retrieval, beside the workflow.")
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(title="commands", dest="command")
     apply = commands.add_parser("apply", help="reconstruct patterns with a trained model")
     apply.add_argument("model", help="a .safetensors file of a training")
     apply.add_argument("patterns", help="intensities (samples, M, M) as .npy, or a .zarr store of the study")
@@ -39,11 +42,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command line; a known mistake ends it in one sentence."""
-    chosen = _parser().parse_args(arguments)
+    """Run a command line; a known mistake ends it in one sentence, and none at all in the help."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if not chosen.command:
+        parser.print_help(sys.stderr)
+        sys.exit(2)
     try:
         chosen.run(chosen)
-    except (ValueError, OSError, StoreError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -22,7 +22,7 @@ import yaml
 from conftest import ROOT, SNAKEMAKE, copy_workflow
 from slurm import Slurm, missing, wait_until
 
-from farfield import cluster
+from farfield.study import cluster
 
 PROFILE, CONFIG = ["--workflow-profile", "profiles/slurm"], ["--configfile", "part.yaml"]
 # Intervals for jobs of seconds; on the command line group-components takes the place of the profile's.

@@ -1,4 +1,4 @@
-from farfield import cluster, costs
+from farfield.study import cluster, costs
 
 # By what factor jobs may ask for more when they are tried again; a cluster's limits can allow for less.
 room = dict.fromkeys(costs.Need._fields, 2.0)

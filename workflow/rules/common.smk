@@ -1,17 +1,22 @@
+import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from farfield.config import ConfigError, check, varied
-from farfield.devices import choose_device
-from farfield.networks import NETWORKS
+if not find_spec("farfield"):  # not installed: this checkout's
+    sys.path.append(workflow.current_basedir.join("../../src").get_path_or_uri(secret_free=True))
+
+from farfield.learning.networks import NETWORKS
+from farfield.machine.devices import choose_device
+from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian
-from farfield.provenance import digest
-from farfield.symmetry import LEVELS
-from farfield.tables import TABLES
+from farfield.study.config import ConfigError, check, varied
+from farfield.study.tables import TABLES
+from farfield.symmetry.actions import LEVELS
 
 FIGURES = [
     "symmetries",
@@ -37,11 +42,8 @@ def checked(config):
 
 config = checked(config)
 
-# For `--sdm conda`: the environment, and this checkout's package, which it does not hold.
+# For `--sdm conda`. The package is that of this process: Snakemake hands its search path on to scripts.
 ENVIRONMENT = f"../../envs/{'cpu' if config['device'] == 'cpu' else 'gpu'}.yaml"
-SOURCE = Path(workflow.basedir).parent / "src"
-if SOURCE.is_dir():
-    shell.prefix(f"export PYTHONPATH={SOURCE}:${{PYTHONPATH:-}}; ")
 
 
 wildcard_constraints:

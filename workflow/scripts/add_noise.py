@@ -1,4 +1,5 @@
-from farfield import datasets, jobs, store
+from farfield.machine import jobs, store
+from farfield.study import datasets
 
 with jobs.job(snakemake.log[0]):
     sections = snakemake.params.sections

@@ -1,4 +1,5 @@
-from farfield import breaking, jobs, store
+from farfield.machine import jobs, store
+from farfield.study import breaking
 
 with jobs.job(snakemake.log[0]):
     section = snakemake.params.section

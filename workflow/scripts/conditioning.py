@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from farfield import batches, breaking, jobs, store
+from farfield.learning import batches
+from farfield.machine import jobs, store
+from farfield.study import breaking
 
 with jobs.job(snakemake.log[0]):
     sections, rows = snakemake.params.sections, []

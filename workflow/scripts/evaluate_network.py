@@ -3,8 +3,10 @@ from functools import partial
 
 import torch
 
-from farfield import batches, datasets, devices, jobs, methods, scores, store
-from farfield.networks import retriever
+from farfield.learning import batches
+from farfield.learning.networks import retriever
+from farfield.machine import devices, jobs, store
+from farfield.study import datasets, methods, scores
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)

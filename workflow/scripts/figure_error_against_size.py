@@ -2,7 +2,8 @@ from io import StringIO
 
 import pandas as pd
 
-from farfield import figures, jobs
+from farfield.machine import jobs
+from farfield.study import figures
 
 with jobs.job(snakemake.log[0]):
     published = StringIO(snakemake.params.published)

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from farfield import devices, jobs, store
+from farfield.machine import devices, jobs, store
 from farfield.principle import learning, perceptron
 from farfield.problems import PROBLEMS
 

@@ -1,6 +1,7 @@
 import torch
 
-from farfield import jobs, scores, store
+from farfield.machine import jobs, store
+from farfield.study import scores
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)

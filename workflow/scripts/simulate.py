@@ -1,4 +1,6 @@
-from farfield import crystals, datasets, jobs, store
+from farfield.machine import jobs, store
+from farfield.physics import crystals
+from farfield.study import datasets
 
 SETS = {"train": ("training", 0), "validation": ("validation", 1), "test": ("test", 2)}
 

@@ -1,6 +1,6 @@
 import torch
 
-from farfield import jobs, store
+from farfield.machine import jobs, store
 from farfield.principle import learning, perceptron
 
 with jobs.job(snakemake.log[0]):

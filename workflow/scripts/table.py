@@ -1,6 +1,7 @@
 from io import StringIO
 
-from farfield import jobs, rendering, tables
+from farfield.machine import jobs
+from farfield.study import rendering, tables
 
 with jobs.job(snakemake.log[0]):
     number = int(snakemake.wildcards.number)

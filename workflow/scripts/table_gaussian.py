@@ -1,7 +1,8 @@
 from io import StringIO
 
-from farfield import jobs, rendering
+from farfield.machine import jobs
 from farfield.principle import tables
+from farfield.study import rendering
 
 with jobs.job(snakemake.log[0]):
     found = tables.gaussian(snakemake.input.cells, StringIO(snakemake.params.published))

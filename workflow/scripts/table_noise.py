@@ -1,4 +1,5 @@
-from farfield import comparison, jobs, rendering
+from farfield.machine import jobs
+from farfield.study import comparison, rendering
 
 with jobs.job(snakemake.log[0]):
     found = comparison.compare(snakemake.input.clean, snakemake.input.noisy, snakemake.params.photons)

@@ -1,4 +1,5 @@
-from farfield import jobs, pairing, rendering
+from farfield.machine import jobs
+from farfield.study import pairing, rendering
 
 with jobs.job(snakemake.log[0]):
     found = pairing.compare(snakemake.input.before, snakemake.input.after)

@@ -1,5 +1,6 @@
-from farfield import jobs, rendering
+from farfield.machine import jobs
 from farfield.principle import tables
+from farfield.study import rendering
 
 with jobs.job(snakemake.log[0]):
     found = tables.partial_breaking(snakemake.input.scores, snakemake.input.cells)

@@ -1,4 +1,5 @@
-from farfield import jobs, rendering, store, sweep
+from farfield.machine import jobs, store
+from farfield.study import rendering, sweep
 
 with jobs.job(snakemake.log[0]):
     validation = store.open_dataset(snakemake.input.validation, snakemake.params.section)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import torch
 
-from farfield import batches, datasets, jobs, provenance, store, tensorboard, training
+from farfield.learning import batches, tensorboard, training
+from farfield.machine import jobs, provenance, store
+from farfield.study import datasets
 
 KEPT = ".kept"
 

@@ -1,21 +1,18 @@
-"""Iterative phase retrieval: projections, shrinkwrap, recipes, and batched reconstruction from random starts.
+"""Floor 4, iterative phase retrieval: projections, shrinkwrap, recipes, and reconstruction from random starts.
 
 Arrays have their origin in pixel (0, 0) inside this package, so that no iteration shifts anything.
 """
 
-from farfield.iterative.projections import ALGORITHMS
-from farfield.iterative.recipe import RecipeError, parse
-from farfield.iterative.reconstruct import Reconstruction, Starts, State, reconstruct, watch
-from farfield.iterative.shrinkwrap import Shrinkwrap
+import lazy_loader as lazy
 
-__all__ = [
-    "ALGORITHMS",
-    "RecipeError",
-    "Reconstruction",
-    "Shrinkwrap",
-    "Starts",
-    "State",
-    "parse",
-    "reconstruct",
-    "watch",
-]
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    ["patterns", "projections", "recipe", "reconstruction", "shrinkwrap"],
+    submod_attrs={
+        "projections": ["ALGORITHMS"],
+        "recipe": ["RecipeError", "parse"],
+        "reconstruction": ["Reconstruction", "State", "reconstruct", "watch"],
+        "shrinkwrap": ["Shrinkwrap"],
+        "starts": ["Starts"],
+    },
+)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from farfield.shapes import check_intensity, check_stack, described
+from farfield.machine.shapes import check_intensity, check_stack, described
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from farfield.passes import give_modulus, relax
+from farfield.machine.passes import give_modulus, relax
 
 Project = Callable[[torch.Tensor], torch.Tensor]
 """A modulus projection: iterate → what has the measured amplitudes and is nearest."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from farfield.passes import magnitude
+from farfield.machine.passes import magnitude
 
 REFERENCE_SIDE = 32
 """Side of the object's frame, in pixels, for which the first σ is given: larger frames hold larger objects."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from farfield.figures import GREY, SYMMETRIES, TEXT_WIDTH, theme
+from farfield.study.figures import GREY, SYMMETRIES, TEXT_WIDTH, theme
 
 LEARNED = {
     "ultra-dense": "(i) ultra-dense",

@@ -7,7 +7,7 @@ import torch
 from sklearn.neighbors import KNeighborsRegressor
 from torch import nn
 
-from farfield.optimiser import Adam
+from farfield.learning.optimiser import Adam
 
 Predict = Callable[[torch.Tensor], torch.Tensor]
 """From measurements (samples, inputs) to objects (samples, outputs)."""

@@ -7,8 +7,8 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from farfield import errors, rendering
-from farfield.rendering import Block
+from farfield.study import errors, rendering
+from farfield.study.rendering import Block
 
 GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
 

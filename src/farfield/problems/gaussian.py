@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import torch
 
+from farfield.machine.shapes import check_whole
 from farfield.problems.problem import Problem
-from farfield.shapes import check_whole
 
 MATRIX_SEED = 2403
 

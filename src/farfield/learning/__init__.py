@@ -1,0 +1,12 @@
+"""Floor 4, learning: networks, batches, and a training that resumes."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    ["batches", "networks", "optimiser", "tensorboard", "training"],
+    submod_attrs={
+        "networks": ["NETWORKS", "create", "load"],
+        "training": ["Settings", "TrainingError", "fit"],
+    },
+)

@@ -1,0 +1,362 @@
+"""Supervised training of one network: one readable loop that resumes by default."""
+
+import copy
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+import farfield
+from farfield.learning.batches import Batches, Source, Survey, read_samples, survey
+from farfield.learning.networks import retriever as models
+from farfield.learning.networks.making import create
+from farfield.learning.networks.registry import NETWORKS
+from farfield.learning.networks.retriever import Retriever, compression, predict
+from farfield.learning.optimiser import Adam
+from farfield.machine import store
+from farfield.machine.devices import claim_device, uses_bfloat16
+from farfield.machine.heap import keep_freed_memory
+from farfield.machine.provenance import digest
+from farfield.machine.shapes import Estimates, check_whole
+from farfield.physics.diffraction import measure
+from farfield.symmetry.sa_mse import symmetry_adjusted_mse
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT, PROGRESS = "checkpoint.pt", "progress.csv"
+"""What lies in a training's folder while it runs, undeclared: Snakemake deletes outputs before a retry."""
+
+MODELS, HISTORY = ("final.safetensors", "best.safetensors"), "history.csv"
+"""What a training leaves."""
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+CHECKPOINT_SECONDS = 5.0
+"""Least time between checkpoints: rare enough to cost nothing, and a kill loses little."""
+
+
+class TrainingError(ArithmeticError):
+    """A training that must not count as done."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training depends on beside its data; the config's section ``training`` and its defaults.
+
+    Attributes
+    ----------
+    epochs : int
+        Most passes over the training set, unless these are fewer updates than `updates`.
+    updates : int
+        Least updates before a training ends by its epochs: small sets get more passes.
+    batch_size : int
+        Of each update but the last of an epoch, which takes what is left; a smaller set is one batch.
+    learning_rate, learning_rate_floor : float
+        Adam's first rate, and the one at which the training stops.
+    factor : float
+        Of the learning rate at the (`patience` + 1)th epoch in turn without a validation SA-MSE that is lower than
+        the lowest by more than 0.01 % of it (torch's ReduceLROnPlateau).
+    patience : int
+    precision : str
+        ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it natively.
+    inputs : str
+        How intensities enter: a key of `retriever.COMPRESSIONS`, with ``-standardised`` behind it to bring every
+        pixel to mean 0 and deviation 1 over the training set, or ``-normalised`` to do so with all pixels alike.
+    """
+
+    epochs: int = 8
+    updates: int = 500
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    learning_rate_floor: float = 1e-5
+    factor: float = 0.5
+    patience: int = 3
+    precision: str = "auto"
+    inputs: str = "log-standardised"
+
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("updates", 0), ("batch_size", 1), ("patience", 0)):
+            check_whole(name, getattr(self, name), least)
+        if not 0 < self.learning_rate_floor < self.learning_rate:
+            raise ValueError(
+                f"expected a learning_rate_floor between 0 and the learning_rate, {self.learning_rate:g}, got "
+                f"{self.learning_rate_floor:g}; lower it"
+            )
+        if not 0 < self.factor < 1:
+            raise ValueError(f"expected a factor between 0 and 1, got {self.factor:g}; 0.5 is usual")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"expected precision out of {', '.join(PRECISIONS)}, got {self.precision!r}; change it")
+        compression(self.inputs)
+
+    def epochs_of(self, samples: int) -> int:
+        """Most epochs of a training set of so many samples."""
+        return max(self.epochs, math.ceil(self.updates / math.ceil(samples / self.batch_size)))
+
+
+class _Trainer:
+    """The state of a training between two epochs: what a checkpoint holds."""
+
+    def __init__(self, model: Retriever, settings: Settings, samples: int, fingerprint: str):
+        self.model, self.settings, self.fingerprint = model, settings, fingerprint
+        self.epochs = settings.epochs_of(samples)
+        self.optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
+        self.scheduler = ReduceLROnPlateau(
+            self.optimizer,
+            factor=settings.factor,
+            patience=settings.patience,
+            min_lr=settings.learning_rate_floor,
+        )
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, torch.Tensor] = {}
+        # As of the last epoch's end, whenever it is written: a signal may come in the middle of one.
+        self.checkpoint: dict[str, Any] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
+
+    @property
+    def finished(self) -> bool:
+        reached_floor = bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
+        return len(self.history) >= self.epochs or reached_floor
+
+    def record(self, row: dict[str, Any]) -> None:
+        """End an epoch: keep the model if it is the best so far, and let the plateau be judged."""
+        if all(row["validation_sa_mse"] < earlier["validation_sa_mse"] for earlier in self.history):
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.scheduler.step(row["validation_sa_mse"])
+        self.history.append(row)
+        changing = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+        kept = {"fingerprint": self.fingerprint, "history": [*self.history], "best": self.best}
+        self.checkpoint = {**copy.deepcopy(changing), **kept}
+
+    def save(self, folder: Path) -> None:
+        """Leave a checkpoint of the last whole epoch, and the history so far for those who watch."""
+        if self.checkpoint:
+            with store.atomic(folder / CHECKPOINT) as temporary:
+                torch.save(self.checkpoint, temporary)
+            _write_history(self.checkpoint["history"], folder / PROGRESS)
+
+    @staticmethod
+    def forget(folder: Path) -> None:
+        """Remove what a training leaves only while it runs."""
+        for name in (CHECKPOINT, PROGRESS):
+            (folder / name).unlink(missing_ok=True)
+
+    def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint, unless it is unreadable or of another config, data or code."""
+        path = folder / CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            logger.warning("%s cannot be read (%s); training starts anew", path, type(error).__name__)
+            return
+        if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
+            logger.warning("%s is of another config, data or code; training starts anew", path)
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.history, self.best = state["history"], state["best"]
+        logger.info("resumed after epoch %d", len(self.history))
+
+
+def _one_epoch(trainer: _Trainer, batches: Batches, seed: int) -> float:
+    """Train on every sample once, in an order (and with a dropout) that depends on seed and epoch alone."""
+    epoch_seed = seed * 1_000_003 + len(trainer.history)
+    torch.manual_seed(epoch_seed)
+    trainer.model.train()
+    total = torch.zeros((), device=batches.device)
+    for inputs, targets in batches.epoch(trainer.settings.batch_size, epoch_seed):
+        with torch.autocast(batches.device.type, torch.bfloat16, enabled=batches.dtype == torch.bfloat16):
+            output = trainer.model.backbone(inputs)
+        loss = torch.nn.functional.mse_loss(output.float(), targets)
+        trainer.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        trainer.optimizer.step()
+        total += loss.detach() * len(inputs)
+    return float(total) / len(batches)
+
+
+def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor) -> float:
+    return float(symmetry_adjusted_mse(validation, predict(model, intensity)).mean())
+
+
+def _train(
+    trainer: _Trainer,
+    batches: Batches,
+    validation: Estimates,
+    seed: int,
+    folder: Path,
+    on_epoch: Callable[[Mapping[str, float]], None],
+) -> None:
+    """Train to the end, saving a checkpoint now and then, and when told to stop."""
+    validation = validation.to(batches.device)
+    unseen, saved = measure(validation, batches.oversampling), time.monotonic()
+    try:
+        while not trainer.finished:
+            begin, epoch, rate = time.perf_counter(), len(trainer.history) + 1, trainer.learning_rate
+            loss = _one_epoch(trainer, batches, seed)
+            trained = time.perf_counter() - begin
+            score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
+            if not math.isfinite(score):
+                trainer.forget(folder)
+                raise TrainingError(
+                    f"expected a finite loss, got {loss} (validation SA-MSE {score}) in epoch {epoch} at learning "
+                    f"rate {rate:g}, n = {len(batches)}, seed {seed}; lower training: learning_rate"
+                )
+            row = {"epoch": epoch, "loss": loss, "validation_sa_mse": score, "learning_rate": rate}
+            times = {"seconds": time.perf_counter() - begin, "samples_per_second": len(batches) / trained}
+            trainer.record({**row, **times})
+            on_epoch(trainer.history[-1])
+            logger.info(
+                "epoch %d/%d  loss %.5f  validation SA-MSE %.5f  learning rate %.1e  %.1f s  %.0f samples/s",
+                *(epoch, trainer.epochs, loss, score, rate, *times.values()),
+            )
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                trainer.save(folder)
+                saved = time.monotonic()
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or a scheduler's signal
+        trainer.save(folder)
+        logger.warning("told to stop; %d epochs are in the checkpoint", len(trainer.history))
+        raise
+
+
+def _write(trainer: _Trainer, folder: Path, description: Mapping[str, Any]) -> None:
+    """Write what a training leaves, each file whole; the history comes last."""
+    scores = [row["validation_sa_mse"] for row in trainer.history]
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    states = (trainer.model.state_dict(), len(scores)), (trainer.best, scores.index(min(scores)) + 1)
+    for name, (state, epoch) in zip(MODELS, states, strict=True):
+        score = {"checkpoint": Path(name).stem, "epoch": epoch, "validation_sa_mse": scores[epoch - 1]}
+        with store.atomic(folder / name) as temporary:
+            models.save(state, temporary, {**description, "parameters": parameters, **score})
+    _write_history(trainer.history, folder / HISTORY)
+
+
+def _write_history(history: list[dict[str, Any]], path: Path) -> None:
+    with store.atomic(path) as temporary:
+        pd.DataFrame(history).to_csv(temporary, index=False)
+
+
+def _with_scaling(backbone: torch.nn.Module, side: int, inputs: str, found: Survey) -> Retriever:
+    """Put the scaling of inputs that the training set asks for before a backbone."""
+    model, (_, scaling) = Retriever(backbone, side, inputs), compression(inputs)
+    if scaling == "standardised":
+        model.standardise(found.mean, found.deviation)
+    elif scaling == "normalised":
+        model.standardise(*found.of_all_pixels())
+    return model.to(memory_format=getattr(backbone, "memory_format", torch.contiguous_format))
+
+
+def fit(
+    network: str,
+    training: Source,
+    validation: Source,
+    settings: Settings | None = None,
+    *,
+    folder: str | Path,
+    seed: int = 0,
+    oversampling: int = 2,
+    options: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    memory: float = 2.0,
+    origin: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[Mapping[str, float]], None] = lambda row: None,
+) -> Retriever:
+    """Train one network and write its final and its best-validated weights.
+
+    Parameters
+    ----------
+    network : str
+        A key of `networks.NETWORKS`.
+    training, validation : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
+        Objects, in memory or lazily in an open store; their noise-free patterns are what the network sees.
+    settings : Settings, optional
+    folder : str or Path
+        Gets ``final.safetensors``, ``best.safetensors`` and ``history.csv`` (a row an epoch: loss, validation
+        SA-MSE, learning rate, seconds, samples trained a second), each atomically. While the training runs, a
+        checkpoint lies there, from which a new call of the same training goes on, and ``progress.csv``. A training
+        that has ended begins anew.
+    seed : int
+        Of the weights, the order of samples and the dropout.
+    oversampling : int
+    options : mapping, optional
+        Of the network.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda-if-available``.
+    memory : float
+        Most GiB that the training set may take with its patterns; a larger one is streamed, with the same losses.
+    origin : mapping, optional
+        Written into the models' description.
+    on_epoch : callable
+        Gets each row of the history as it comes.
+
+    Returns
+    -------
+    Retriever
+        As it was after the last epoch, as `networks.load` would read it.
+
+    Raises
+    ------
+    ValueError
+        If a set is not finite or of another shape.
+    TrainingError
+        If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
+    """
+    keep_freed_memory()
+    place, options, folder, settings = claim_device(device), dict(options or {}), Path(folder), settings or Settings()
+    compress, _ = compression(settings.inputs)
+    found = survey(training, "training objects", oversampling, compress)
+    unseen = survey(validation, "validation objects", oversampling, compress)
+    size = training.shape[-1]
+    if validation.shape[-1] != size:
+        raise ValueError(f"expected validation objects of {size}², got {validation.shape[-1]}²; make both sets again")
+    torch.manual_seed(seed)
+    backbone = create(network, size, oversampling, **options)
+    dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
+    description = {
+        "version": farfield.__version__,
+        "device": place.type,
+        "computed_in": str(dtype).removeprefix("torch."),
+        "network": network,
+        "image_size": size,
+        "oversampling": oversampling,
+        "options": options,
+        "inputs": settings.inputs,
+        "training": asdict(settings),
+        "seed": seed,
+        "samples": len(training),
+        "data": found.digest + unseen.digest,
+        "code": digest(__name__, NETWORKS[network]),
+    }
+    fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    model = _with_scaling(backbone, size * oversampling, settings.inputs, found).to(place)
+    try:
+        trainer = _Trainer(model, settings, len(training), fingerprint)
+        trainer.resume(folder)
+        batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
+        _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
+            f"set training: batch_size: {max(1, settings.batch_size // 2)}, or lower memory"
+        ) from None
+    _write(trainer, folder, {**(origin or {}), **description})
+    trainer.forget(folder)
+    return models.load(folder / MODELS[0], str(place))

@@ -1,0 +1,134 @@
+"""Where a result comes from: the commit, and a digest of the code that decides it, found from its imports.
+
+A change reruns what imports it, directly or not, and nothing else. Paths do not count, so a moved folder changes
+nothing. Names are followed through the doors of rooms to where they are defined. Two kinds of module are not
+followed: what lists alternatives (a job depends on the one that it uses), and what decides no number.
+"""
+
+import ast
+import hashlib
+import inspect
+import logging
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import resolve_name
+from pathlib import Path
+from types import CodeType
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[1]
+
+LISTS = ("farfield.learning.networks.registry", "farfield.problems.registry")
+"""Modules that only name alternatives: who adds one changes none of the others."""
+
+BESIDE = (
+    "farfield.learning.tensorboard",
+    "farfield.machine.heap",
+    "farfield.machine.jobs",
+    "farfield.machine.provenance",
+)
+"""Modules that decide no number: logs, memory, and what is written beside results."""
+
+
+@cache
+def git_commit() -> str:
+    """Return the commit this package runs from, or "unknown" outside of a checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        commit, reason = told.stdout.strip(), told.stderr.strip()
+    except OSError as error:  # no git
+        commit, reason = "", str(error)
+    if not commit and any((folder / ".git").exists() for folder in ROOT.parents):
+        logger.warning("the commit is unknown: %s", reason.splitlines()[0] if reason else "git says nothing")
+    return commit or "unknown"
+
+
+def _file(module: str) -> Path | None:
+    """File of a module of this package."""
+    package, *names = module.split(".")
+    path = ROOT.joinpath(*names)
+    candidates = (path / "__init__.py", path.with_suffix(".py")) if package == ROOT.name else ()
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes())
+
+
+def _imports(file: Path) -> Iterator[tuple[str, str]]:
+    """Full name of everything that a file imports, anywhere in it, and the name that it gets there."""
+    package = ".".join(file.relative_to(ROOT.parent).parent.parts) if file.is_relative_to(ROOT) else ""
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            yield from ((f"{base}.{alias.name}", alias.asname or alias.name) for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy.attach":  # a room's door
+            modules = ast.literal_eval(node.keywords[0].value)
+            yield from ((f"{package}.{module}.{name}", name) for module, names in modules.items() for name in names)
+
+
+def _module(name: str) -> str | None:
+    """Find the module of this package that a full name is, or that defines it; packages are looked through."""
+    if _file(name):
+        return name if name != ROOT.name else None  # `import farfield` alone runs nothing
+    base, _, attribute = name.rpartition(".")
+    file = _file(base)
+    if file is None:
+        return None
+    if file.name == "__init__.py":
+        for imported in (full for full, known_as in _imports(file) if known_as == attribute):
+            return _module(imported)
+    return base
+
+
+def _add(name: str, file: Path, found: dict[str, bytes]) -> None:
+    """Add a file, and every module that it imports, directly or not."""
+    found[name] = file.read_bytes()
+    for module in (_module(full) for full, _ in _imports(file)):
+        if module not in (None, *LISTS, *BESIDE, *found):
+            _add(module, _file(module), found)
+
+
+def _instructions(code: CodeType) -> str:
+    constants = [_instructions(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return repr((code.co_code, code.co_names, constants))
+
+
+def _behaviour(source: Callable) -> bytes:
+    """What a class or function of no file does, such as a notebook's, with what a class inherits, torch's apart."""
+    kinds = inspect.getmro(source) if isinstance(source, type) else ()
+    own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("builtins", "torch")]
+    functions = [item for kind in own for _, item in sorted(vars(kind).items()) if inspect.isfunction(item)]
+    functions += [source] if inspect.isfunction(source) else []
+    return repr([(one.__name__, _instructions(one.__code__), one.__defaults__) for one in functions]).encode()
+
+
+def digest(*sources: str | Path | Callable) -> str:
+    """Digest the code that decides a result.
+
+    Parameters
+    ----------
+    *sources : str, Path or callable
+        Where it begins: a module's full name, a script's path, or a class, such as a network's.
+
+    Returns
+    -------
+    str
+        Of the text of each, and of every module of this package that it imports, directly or not.
+    """
+    found: dict[str, bytes] = {}
+    for source in sources:
+        name = source if isinstance(source, str) else getattr(source, "__module__", "")
+        file = source if isinstance(source, Path) else _file(name)
+        if file is None:
+            found[source.__qualname__] = _behaviour(source)
+        else:
+            _add(name or file.name, file, found)
+    text = b"".join(hashlib.sha256(name.encode() + found[name]).digest() for name in sorted(found))
+    return hashlib.sha256(text).hexdigest()[:16]

@@ -1,0 +1,274 @@
+"""A study's config: defaults filled in, and every mistake found before the first job, in a line each."""
+
+import ast
+import copy
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import Any
+
+import jsonschema
+import torch
+
+from farfield.iterative.recipe import RecipeError, parse
+from farfield.learning import networks
+from farfield.machine import devices
+from farfield.study.errors import CONSTANTS
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    # JSON takes 32.0 for an integer; a size that Python would not count with is a mistake here.
+    # Nor is YAML's .nan or .inf a number to compute with.
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            ),
+        }
+    ),
+)
+
+
+class ConfigError(ValueError):
+    """A config that no job must start from; one line for each mistake."""
+
+
+def _number(value: Any, kind: Any) -> Any:
+    """Read a number that arrives as a text, as from Snakemake's ``--config 'seeds=[0]'``, where one is wanted."""
+    if kind not in ("integer", "number", int, float) or not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return value
+
+
+def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, Any]:
+    """Fill in the schema's defaults, at every level, and read texts as numbers where it wants these.
+
+    Parameters
+    ----------
+    config, schema : mapping
+        As read from their files.
+
+    Returns
+    -------
+    dict
+        A new config; keys that the schema does not know are kept.
+    """
+    # In the schema's order: Snakemake takes the same keys in another order for changed params.
+    rules = schema.get("properties", {})
+    known = {key: config.get(key, copy.deepcopy(rule.get("default"))) for key, rule in rules.items()}
+    filled = {key: value for key, value in known.items() if key in config or "default" in rules[key]}
+    filled |= {key: value for key, value in config.items() if key not in rules}
+    for key, value in filled.items():
+        rule = rules.get(key, schema.get("additionalProperties"))
+        if not isinstance(rule, dict):
+            continue
+        if isinstance(value, dict):
+            filled[key] = complete(value, rule)
+        elif isinstance(value, list):
+            filled[key] = [_number(item, rule.get("items", {}).get("type")) for item in value]
+        else:
+            filled[key] = _number(value, rule.get("type"))
+    return filled
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(str(name), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
+def _expected(error: jsonschema.ValidationError) -> str:
+    """Say in words what a schema rule asks for."""
+    rule = error.schema
+    if "enum" in rule:
+        return f"one of {', '.join(rule['enum'])}"
+    if "pattern" in rule:
+        return "a text of letters, digits, '.', '_' and '-' (it names a folder; quote a number)"
+    kinds = {
+        "integer": "an integer",
+        "number": "a number",
+        "string": "a text",
+        "array": "a list",
+        "object": "keys",
+    }
+    text = kinds[rule["type"]]
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    limits = [f"{words} {rule[key]}" for key, words in bounds.items() if key in rule]
+    if "maxItems" in rule:
+        limits.append(f"of {rule['maxItems']}")
+    elif "minItems" in rule:
+        limits.append("that is not empty")
+    if "maxLength" in rule:
+        limits.append(f"of at most {rule['maxLength']} characters")
+    if rule.get("uniqueItems"):
+        limits.append("without repetitions")
+    return " ".join([text, " and ".join(limits)]).strip()
+
+
+def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    for error in _Validator(schema).iter_errors(config):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f": {part}" for part in error.absolute_path)[2:]
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for key in set(error.instance) - set(known):
+                where = f"{path}: " if path else ""
+                yield f"{where}unknown key {key!r}; {_suggest(key, known)}"
+        elif error.validator == "required":
+            yield f"{path + ': ' if path else ''}{error.message}; add it"
+        else:
+            got = f"expected {_expected(error)}, got {error.instance!r}"
+            yield f"{path}: {got}; change it, or leave it out for the default"
+
+
+def _typed(network: str, options: Any) -> Any:
+    """Options of a network, in one order and, where its signature wants numbers, read as such."""
+    if network not in networks.NETWORKS or not isinstance(options, dict):
+        return options
+    kinds = networks.options(network)
+    return {name: _number(options[name], kinds.get(name)) for name in sorted(options, key=str)}
+
+
+def _try_network(name: str, size: int, oversampling: int, options: Mapping[str, Any]) -> None:
+    """Make a network, and let it see two patterns."""
+    # Not on torch's meta device, which would do without memory but imports torch's compiler: 1.6 s.
+    model = networks.create(name, size, oversampling, **options)
+    with torch.inference_mode():
+        shape = tuple(model(torch.zeros(2, oversampling * size, oversampling * size)).shape)
+    if shape != (2, 2, size, size):
+        raise ValueError(f"expected objects of shape (2, {size}, {size}) for each pattern, got {shape[1:]}")
+
+
+def _network_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("networks", "network_options"):
+        for name in config[key]:
+            if name not in networks.NETWORKS:
+                yield f"{key}: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
+    for name in config["networks"]:  # options of others wait until these are named
+        if name in networks.NETWORKS:
+            try:
+                _try_network(
+                    name, config["image_size"], config["oversampling"], config["network_options"].get(name, {})
+                )
+            except Exception as error:  # whatever a network of others raises
+                reason = str(error).splitlines()[0] if isinstance(error, ValueError) else repr(error).splitlines()[0]
+                yield f"networks: {name} cannot be made with these options and image size: {reason}"
+
+
+def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[str]:
+    simulated = config["crystals"]["training"]
+    for size in config["samples"]:
+        if size > simulated:
+            yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise crystals: training"
+    if config["partial_breaking"]["samples"] > simulated:
+        yield f"partial_breaking: samples: expected at most the {simulated} simulated; lower it"
+    fewest_vectors = min(*config["gaussian"]["samples"], config["partial_breaking"]["gaussian_samples"])
+    if fewest_vectors < config["gaussian"]["neighbours"]:
+        yield f"gaussian: neighbours: expected at most the smallest samples, {fewest_vectors}; lower it"
+    if config["figure_samples"]["count"] > config["crystals"]["test"]:
+        yield "figure_samples: count: expected no more than crystals: test; lower it"
+    if config["noise"]["patterns"] > config["crystals"]["test"]:
+        yield "noise: patterns: expected no more than crystals: test; lower it"
+    fewest, most = config["crystals"]["defects"]
+    if fewest > most:
+        yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"
+    for name, baseline in config["baselines"].items():
+        if name in networks.NETWORKS or name in CONSTANTS:
+            yield f"baselines: {name!r} is the name of another method; choose another"
+        try:
+            parse(baseline["recipe"])
+        except RecipeError as error:
+            yield f"baselines: {name}: recipe: {error}"
+    if config["tensorboard"] and not find_spec("tensorboard"):
+        yield "tensorboard: expected the package tensorboard, found none; pip install tensorboard, or set it to false"
+    if check_device:
+        try:
+            devices.choose_device(config["device"])
+        except ValueError as error:
+            yield str(error)
+
+
+def varied(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Give a config the changes of one variant of its sweep.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    name : str
+        A key of ``sweep: variants``.
+
+    Returns
+    -------
+    dict
+        The config, with other values in ``training`` and ``network_options``.
+    """
+    variant = config["sweep"]["variants"][name]
+    options = {**config["network_options"]}
+    for network, changes in variant.get("network_options", {}).items():
+        options[network] = {**options.get(network, {}), **changes}
+    return {**config, "training": {**config["training"], **variant.get("training", {})}, "network_options": options}
+
+
+def _training_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    if config["training"]["learning_rate_floor"] >= config["training"]["learning_rate"]:
+        yield "training: learning_rate_floor: expected less than learning_rate; lower it"
+
+
+def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    if config["sweep"]["samples"] > config["crystals"]["training"]:
+        yield f"sweep: samples: expected at most the {config['crystals']['training']} simulated; lower it"
+    for name, variant in config["sweep"]["variants"].items():
+        other = varied(config, name)
+        mistakes = list(_schema_mistakes(other, schema))
+        mistakes = mistakes or list(_training_mistakes(other))
+        if "network_options" in variant and not mistakes:
+            changed = [network for network in config["networks"] if network in variant["network_options"]]
+            mistakes = list(_network_mistakes({**other, "networks": changed}))
+        yield from (f"sweep: variants: {name}: {mistake}" for mistake in mistakes)
+
+
+def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
+    """Complete a config and refuse it if anything in it is wrong.
+
+    Parameters
+    ----------
+    config, schema : mapping
+        As read from their files.
+    check_device : bool
+        Whether the jobs run on this machine, so that a GPU that it lacks is a mistake.
+
+    Returns
+    -------
+    dict
+        The config with every default filled in.
+
+    Raises
+    ------
+    ConfigError
+        With a line for each mistake that names the key, the value and the repair.
+    """
+    filled = complete(config, schema)
+    if isinstance(filled["network_options"], dict):
+        filled["network_options"] = {name: _typed(name, its) for name, its in filled["network_options"].items()}
+    mistakes = list(_schema_mistakes(filled, schema))
+    if not mistakes:  # the other checks rely on types and ranges
+        mistakes = [
+            *_network_mistakes(filled),
+            *_training_mistakes(filled),
+            *_study_mistakes(filled, check_device),
+        ]
+    if not mistakes:  # a variant of the sweep would repeat what is wrong already
+        mistakes = list(_sweep_mistakes(filled, schema))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return filled

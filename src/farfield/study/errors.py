@@ -1,0 +1,80 @@
+"""Errors read from score stores, and what they are relative to: one definition for tables, figures and cards."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from farfield.machine import store
+
+SOLVED = 1e-3
+"""Relative SA-MSE under which an object counts as solved."""
+
+CONSTANTS = ("zero", "mean-object")
+"""Methods that predict one object for every pattern."""
+
+
+class Errors(NamedTuple):
+    """Errors of a method on a set.
+
+    Attributes
+    ----------
+    values, relative : numpy.ndarray, float64, shape (seeds, samples)
+        In units of the metric, and over the mean error of predicting zero on these samples.
+    seeds : list of int
+    seconds : float
+        For a pattern, mean over seeds.
+    about : mapping
+        The store's attributes: ``method``, ``kind``, ``split`` and, for what is trained, ``samples``, ``symmetry``.
+    """
+
+    values: np.ndarray
+    relative: np.ndarray
+    seeds: list[int]
+    seconds: float
+    about: Mapping[str, Any]
+
+
+def relative(error: Any, energy: Any) -> Any:
+    """Divide SA-MSE by the mean energy of the pixels of its set: what predicting zero has on average."""
+    return error / float(energy.mean())
+
+
+def checkpoint_of(dataset: xr.Dataset, checkpoint: str = "best") -> xr.Dataset:
+    """Choose a checkpoint, the best validated one if nothing else is said, or the first that a method has."""
+    available = list(dataset.checkpoint.values)
+    return dataset.isel(checkpoint=available.index(checkpoint) if checkpoint in available else 0)
+
+
+def read(path: str | Path, *, metric: str = "sa_mse", checkpoint: str = "best", count: int | None = None) -> Errors:
+    """Read the errors of one checkpoint from a score store.
+
+    Parameters
+    ----------
+    path : str or Path
+        A store of `scores.score`.
+    metric : str
+        ``sa_mse`` or ``mse``.
+    checkpoint : str
+        As for `checkpoint_of`.
+    count : int, optional
+        Of samples, the first ones.
+
+    Returns
+    -------
+    Errors
+
+    Raises
+    ------
+    ValueError
+        If an error or energy is not finite.
+    """
+    scores = checkpoint_of(store.open_dataset(path), checkpoint).isel(sample=slice(count))
+    values, energy = scores[metric].transpose("seed", "sample").values, scores.energy.values
+    if not (np.isfinite(values).all() and np.isfinite(energy).all()):
+        raise ValueError(f"{path}: expected finite scores, found NaN or infinity in {metric} or energy; redo it")
+    zero = energy / 2 if metric == "mse" else energy  # which is a mean over real and imaginary parts
+    seconds = float(scores.seconds.mean())
+    return Errors(values, relative(values, zero), scores.seed.values.tolist(), seconds, scores.attrs)

@@ -1,0 +1,190 @@
+"""How far an estimate is from the truth, or from its pattern: one value per sample, the caller reduces."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Complex, Float
+
+from farfield.machine.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_intensity, check_objects
+from farfield.physics.diffraction import far_field
+from farfield.symmetry import actions, matching
+from farfield.symmetry.sa_mse import symmetry_adjusted_mse as symmetry_adjusted_mse
+from farfield.symmetry.sa_mse import unexplained
+
+
+def _energy(objects: torch.Tensor) -> torch.Tensor:
+    return (objects.real.double().square() + objects.imag.double().square()).sum((-2, -1))
+
+
+def mse(reference: Objects, estimate: Estimates) -> PerSample:
+    """Mean squared error over pixels and over real and imaginary parts: what the networks are trained on.
+
+    Parameters
+    ----------
+    reference, estimate : torch.Tensor, complex, shape (…, height, width)
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        Half the mean of |reference - estimate|².
+
+    Raises
+    ------
+    ValueError
+        If the frames differ.
+    """
+    matching.paired(reference, estimate)
+    if reference.shape[-2:] != estimate.shape[-2:]:
+        raise ValueError(
+            f"expected an estimate with trailing shape {tuple(reference.shape[-2:])}, got {tuple(estimate.shape)}; "
+            "crop or pad it with diffraction.to_frame"
+        )
+    return _energy(reference - estimate) / (2 * reference.shape[-2] * reference.shape[-1])
+
+
+class Comparison(NamedTuple):
+    """All that one search for the symmetric copy tells: `actions.align`, and the errors of these names, (…)."""
+
+    aligned: Objects
+    sa_mse: PerSample
+    magnitude_error: PerSample
+
+
+def compare(reference: Objects, estimate: Estimates) -> Comparison:
+    """Align an estimate, in a frame of its own, with its reference, and tell its errors."""
+    flat, candidate, batch = matching.paired(reference, estimate)
+    found, (height, width) = matching.match(flat, candidate), reference.shape[-2:]
+    aligned = actions.lay_over(found, candidate, height, width).reshape(*batch, height, width)
+    misfit = (reference.abs() - aligned.abs()).double().square().sum((-2, -1))
+    magnitude = (misfit / _energy(reference).clamp_min(TINY)).sqrt()
+    return Comparison(aligned, unexplained(found).reshape(batch) / (height * width), magnitude)
+
+
+def magnitude_error(reference: Objects, estimate: Estimates) -> PerSample:
+    """Relative error of the magnitudes after alignment, scale included.
+
+    Parameters
+    ----------
+    reference : torch.Tensor, complex, shape (…, height, width)
+    estimate : torch.Tensor, complex, shape (…, rows, columns)
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        ``‖|A| - |B|‖ / ‖A‖`` in the reference's frame: 1 for an estimate of zero, 0 for a perfect one.
+    """
+    return compare(reference, estimate).magnitude_error
+
+
+def fourier_residual(intensity: Intensity, estimate: Estimates) -> PerSample:
+    """Relative misfit of the estimate's far-field amplitudes: all that a measurement can tell of its error.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, rows, columns)
+        Measured intensity, DC in the centre.
+    estimate : torch.Tensor, complex, shape (…, height, width)
+        Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
+        the pattern's: (…, starts, height, width).
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        ``‖√I - |F(B)|‖ / ‖√I‖``, as the estimate is, without a scale fitted; its square is called χ².
+
+    Raises
+    ------
+    ValueError
+        If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
+    """
+    measured, found = _amplitudes(intensity, estimate)
+    misfit = (measured - found).double().square().sum((-2, -1))
+    return (misfit / measured.double().square().sum((-2, -1)).clamp_min(TINY)).sqrt()
+
+
+def r_factor(intensity: Intensity, estimate: Estimates) -> PerSample:
+    """Crystallographic R-factor, another convention for the misfit of amplitudes.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, rows, columns)
+        Measured intensity, DC in the centre.
+    estimate : torch.Tensor, complex, shape (…, height, width)
+        Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
+        the pattern's: (…, starts, height, width).
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        ``Σ |√I - |F(B)|| / Σ √I``. The other convention, χ² = ``Σ (√I - |F(B)|)² / Σ I``, is the square of
+        `fourier_residual`.
+
+    Raises
+    ------
+    ValueError
+        If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
+    """
+    measured, found = _amplitudes(intensity, estimate)
+    misfit = (measured.double() - found).abs().sum((-2, -1))
+    return misfit / measured.double().sum((-2, -1)).clamp_min(TINY)
+
+
+def phase_retrieval_transfer_function(
+    intensity: Intensity, estimates: Complex[torch.Tensor, "*batch starts height width"]
+) -> Float[torch.Tensor, "*batch radius"]:
+    """PRTF: up to which spatial frequency several starts agree on the phases.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, M, M)
+        Measured intensity, DC in the centre.
+    estimates : torch.Tensor, complex, shape (…, starts, height, width)
+        Of the same patterns, as ``reconstruct(…, keep="all")`` gives them; they are aligned with the first.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…, M // 2)
+        ``|mean of F(B)| / √I``, both summed over rings of a pixel's width, pixels without intensity left out: 1
+        where all starts agree, about ``starts ** -0.5`` where their phases are random. Empty rings give 0.
+
+    Raises
+    ------
+    ValueError
+        If the pattern's frame is no multiple of the estimates'.
+
+    Notes
+    -----
+    The convention of Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006), that divides by the measured
+    amplitudes. The other one, the mean of the phase factors ``|mean of F(B) / |F(B)||``, does not see misfits of
+    amplitude. The usual threshold for the resolution is 1/e, or 0.5.
+    """
+    same = actions.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
+    amplitude, mean = (x.double() for x in _amplitudes(intensity, same.mean(-3)))
+    centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
+    radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
+    count = intensity.shape[-1] // 2
+    rings = torch.nn.functional.one_hot(radius.clamp_max(count), count + 1)[..., :count].double()
+    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean * (intensity > 0), amplitude))
+    return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)
+
+
+def _amplitudes(intensity: Intensity, estimate: Estimates) -> tuple[Intensity, Intensity]:
+    """√I of each estimate's pattern, and |F(B)| on its grid, both checked."""
+    check_objects(estimate, "estimate")
+    check_intensity(intensity)
+    oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
+    if rest or intensity.shape[-2] != oversampling * estimate.shape[-2]:
+        raise ValueError(
+            f"expected a pattern that is a multiple of the estimate's frame {tuple(estimate.shape[-2:])}, "
+            f"got {tuple(intensity.shape)}; crop or pad the estimate with diffraction.to_frame"
+        )
+    *batch, rows, columns = intensity.shape
+    several = (1,) * (estimate.ndim - intensity.ndim)  # starts, say, of one pattern
+    try:
+        amplitude = intensity.sqrt().reshape(*batch, *several, rows, columns).expand(*estimate.shape[:-2], -1, -1)
+    except RuntimeError:
+        raise ValueError(
+            f"expected one pattern for each estimate, got shapes {tuple(intensity.shape)} and "
+            f"{tuple(estimate.shape)}; give both the same leading dimensions, or starts behind the pattern's"
+        ) from None
+    return amplitude, far_field(estimate, oversampling).abs()

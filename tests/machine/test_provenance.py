@@ -1,0 +1,159 @@
+"""What a result depends on is found from imports: nothing is missed, and nothing else counts."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from farfield.learning import networks
+from farfield.machine import provenance
+from farfield.machine.provenance import digest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that digests may be tried on."""
+    shutil.copytree(provenance.ROOT, tmp_path / "farfield", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "farfield")
+
+    def edited(*names):
+        """Change modules; what is parsed is not kept from before."""
+        for name in names:
+            with (tmp_path / "farfield" / f"{name}.py").open("a") as file:
+                file.write("\n# edited\n")
+        provenance._parsed.cache_clear()
+
+    yield edited
+    provenance._parsed.cache_clear()
+
+
+def depends(package, module):
+    """Scripts whose digest changes with a module; those of networks and problems with one each."""
+    source = {"train": networks.NETWORKS["unet"], "evaluate_network": networks.NETWORKS["unet"]}
+
+    def digests():
+        classes = {path.stem: [source[path.stem]] if path.stem in source else [] for path in SCRIPTS}
+        return {path.stem: digest(path, *classes[path.stem]) for path in SCRIPTS}
+
+    before = digests()
+    package(module)
+    return {name for name, one in digests().items() if one != before[name]}
+
+
+def test_a_metric_trains_nothing(package):
+    changed = depends(package, "symmetry/metrics")
+    assert {"evaluate_network", "score", "score_constants"} <= changed
+    assert not {"train", "simulate", "break_symmetries", "reconstruct", "table", "release"} & changed
+
+
+def test_a_networks_file_is_its_own(package):
+    assert depends(package, "learning/networks/unet") == {"train", "evaluate_network"}
+    assert depends(package, "learning/networks/sisprnet") == set()
+    assert depends(package, "learning/networks/registry") == set()
+
+
+def test_a_solver_trains_nothing_and_a_network_solves_nothing(package):
+    assert depends(package, "iterative/projections") == {"reconstruct"}
+    assert depends(package, "iterative/recipe") == {"reconstruct"}
+    assert "reconstruct" not in depends(package, "learning/networks/retriever")
+
+
+def test_what_decides_weights_trains_again(package):
+    for module in (
+        "learning/training",
+        "learning/batches",
+        "learning/networks/making",
+        "learning/optimiser",
+        "machine/devices",
+        "symmetry/matching",
+        "symmetry/sa_mse",
+    ):
+        assert "train" in depends(package, module), module
+    assert "simulate" in depends(package, "physics/crystals")
+    assert "simulate" not in depends(package, "symmetry/actions")
+
+
+def test_logs_and_tables_looks_train_nothing(package):
+    assert depends(package, "machine/jobs") == set()
+    assert depends(package, "study/rendering") == {path.stem for path in SCRIPTS if path.stem.startswith("table")}
+    assert all(name.startswith("figure") for name in depends(package, "study/figures"))
+    for door in ("__init__", "symmetry/__init__", "study/__init__", "learning/__init__"):
+        assert depends(package, door) == set(), door
+
+
+def test_a_digest_tells_what_python_imports(package):
+    """Every module of the package that a script's imports bring in, but for doors, lists and what decides nothing."""
+    path = ROOT / "workflow/scripts/table_noise.py"
+    found = {}
+    provenance._add(path.name, path, found)
+    lines = [ast.unparse(node) for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+    told = f"import sys; {'; '.join(lines)}; print(*sorted(m for m in sys.modules if m.startswith('farfield.')))"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    doors = {name for name in loaded if provenance._file(name).name == "__init__.py"}
+    assert set(loaded) - doors - set(provenance.BESIDE) == set(found) - {path.name}
+
+
+def test_names_are_followed_through_a_packages_door(package):
+    assert provenance._module("farfield.iterative.parse") == "farfield.iterative.recipe"
+    assert provenance._module("farfield.problems.SquareRoot") == "farfield.problems.square_root"
+    assert provenance._module("farfield.symmetry.mse") == "farfield.symmetry.metrics"
+    assert provenance._module("farfield.learning.create") == "farfield.learning.networks.making"
+    assert provenance._module("farfield.reconstruct") == "farfield.iterative.reconstruction"
+    assert provenance._module("farfield.physics.diffraction.measure") == "farfield.physics.diffraction"
+    assert provenance._module("farfield") is None
+    assert provenance._module("torch.nn") is None
+
+
+def test_a_moved_package_has_the_same_digest(package, monkeypatch):
+    here = digest("farfield.learning.training")
+    monkeypatch.undo()
+    provenance._parsed.cache_clear()
+    assert digest("farfield.learning.training") == here
+
+
+def test_a_class_of_no_file_is_told_by_what_it_does():
+    source = """
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return FACTOR * x
+"""
+
+    def made(factor):
+        space = {"torch": torch, "__name__": "__main__"}
+        exec(source.replace("FACTOR", factor), space)
+        return space["Net"]
+
+    assert digest(made("2")) == digest(made("2"))
+    assert digest(made("2")) != digest(made("3"))
+
+
+def test_outside_of_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    provenance.git_commit.cache_clear()
+    assert provenance.git_commit() == "unknown"
+    monkeypatch.setattr(provenance.subprocess, "run", _no_git)
+    provenance.git_commit.cache_clear()
+    assert provenance.git_commit() == "unknown"
+    provenance.git_commit.cache_clear()
+
+
+def test_a_checkout_that_git_distrusts_is_said_once(tmp_path, monkeypatch, caplog):
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "farfield")
+    answer = subprocess.CompletedProcess([], 128, "", "fatal: detected dubious ownership in repository\nmore")
+    monkeypatch.setattr(provenance.subprocess, "run", lambda *arguments, **options: answer)
+    provenance.git_commit.cache_clear()
+    assert [provenance.git_commit() for _ in range(3)] == 3 * ["unknown"]
+    assert caplog.messages == ["the commit is unknown: fatal: detected dubious ownership in repository"]
+    provenance.git_commit.cache_clear()
+
+
+def _no_git(*arguments, **options):
+    raise FileNotFoundError("git")

@@ -1,0 +1,53 @@
+"""What jobs ask for: more for more data, and enough for what was measured."""
+
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from farfield.study import config, costs
+
+
+@pytest.fixture
+def study():
+    """Complete configs by file name."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    return lambda name: config.complete(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), schema)
+
+
+def cell(**names):
+    return SimpleNamespace(**names)
+
+
+def test_a_training_asks_for_more_the_larger_it_is_and_for_no_more_than_it_may_hold(study):
+    paper = study("paper")
+    needs = [costs.training(paper, cell(samples=str(n)), gpu=True) for n in (500, 5000, 50_000, 500_000)]
+    assert needs[0].mem_mb < needs[1].mem_mb < needs[2].mem_mb
+    assert needs[3].mem_mb == needs[2].mem_mb  # streamed from then on
+    assert needs[0].runtime < needs[1].runtime < needs[2].runtime
+    assert costs.training(paper, cell(samples="5000"), gpu=False).runtime > 10 * needs[1].runtime
+
+
+@pytest.mark.parametrize(
+    ("name", "cost", "names", "seconds"),
+    [  # measured on one core: docs/cluster.md, and the histories behind docs/reproduction
+        ("reproduction", costs.training, {"samples": "5000"}, 275),
+        ("config", costs.training, {"samples": "2000"}, 36),
+        ("config", costs.evaluation, {"samples": "2000"}, 21),
+        ("config", costs.baseline, {"recipe": "hio-classic"}, 86),
+        ("config", costs.gaussian, {"samples": "50000", "dimension": "10"}, 15),
+    ],
+)
+def test_jobs_ask_for_what_was_measured_and_not_for_hours(study, name, cost, names, seconds):
+    need = cost(study(name), cell(**names), gpu=False)
+    assert 1.5 * seconds <= 60 * (need.runtime - costs.START) <= 10 * seconds
+    assert costs.BASE < need.mem_mb < 2 * costs.BASE
+
+
+def test_a_gpu_costs_memory_and_saves_time(study):
+    paper, names = study("paper"), {"samples": "1000000", "dimension": "15"}
+    for cost, wildcards in ((costs.gaussian, cell(**names)), (costs.training, cell(samples="5000"))):
+        there, here = (cost(paper, wildcards, gpu=gpu) for gpu in (True, False))
+        assert there.mem_mb == here.mem_mb + costs.CUDA
+        assert there.runtime < here.runtime / 5

@@ -1,0 +1,58 @@
+"""What README and docs/extend.md show is run as it stands there."""
+
+import re
+from pathlib import Path
+
+import torch
+import yaml
+
+from farfield.iterative import ALGORITHMS, Shrinkwrap, parse
+from farfield.iterative.projections import error_reduction
+from farfield.learning import networks, training
+from farfield.physics import crystals
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Code blocks of a page, as they stand there."""
+    text = (ROOT / page).read_text()
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.S | re.M)
+    return [re.sub(rf"^{indent}", "", code, flags=re.M) for indent, code in found]
+
+
+def test_readmes_example_runs(capsys):
+    (example,) = blocks("README.md", "python")
+    space = {}
+    exec(example, space)
+    assert float(capsys.readouterr().out.splitlines()[0].split("(")[1].split(",")[0].rstrip(")")) < 1e-3
+    assert space["canonical"].shape == (16, 32, 32)
+
+
+def test_the_network_of_the_page_trains(monkeypatch, tmp_path):
+    space = {}
+    exec(blocks("docs/extend.md", "python")[0], space)
+    monkeypatch.setitem(networks.NETWORKS, "linear", space["Linear"])
+    items = crystals.simulate(24, 16, 3)
+    settings = training.Settings(epochs=1, updates=0, batch_size=8)
+    model = training.fit("linear", items[:16], items[16:], settings, folder=tmp_path, options={"dropout": 0.1})
+    assert model.description["options"] == {"dropout": 0.1}
+
+
+def test_the_solver_of_the_page_is_a_recipe(monkeypatch):
+    monkeypatch.setitem(ALGORITHMS, "MINE", error_reduction)
+    (settings,) = (yaml.safe_load(text)["baselines"]["my-solver"] for text in blocks("docs/extend.md", "yaml"))
+    assert [step.algorithm for step in parse(settings["recipe"])] == ["MINE", "ER"]
+    assert Shrinkwrap(**settings.get("shrinkwrap", {})) == Shrinkwrap()
+
+
+def test_the_problem_of_the_page_is_one():
+    space = {}
+    exec(blocks("docs/extend.md", "python")[1], space)
+    problem = space["Unordered"]()
+    objects = problem.draw(40, 1)
+    copies = problem.act(objects, 2)
+    assert not torch.equal(copies, objects)
+    assert torch.allclose(problem.forward(copies), problem.forward(objects))
+    assert torch.equal(problem.canonical(copies), problem.canonical(objects))
+    assert float(problem.error(objects, copies).max()) < 1e-6
