@@ -4,21 +4,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
-def writer(folder: str | Path) -> Callable[[Mapping[str, float]], None]:
+def writer(folder: str | Path) -> Callable[[Mapping[str, int | float]], None]:
     """Make an `on_epoch` for `training.fit` that writes events into ``tensorboard`` in the training's folder.
 
     A resumed training overwrites what it repeats. Without the package there is a ValueError.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+    except (ImportError, AttributeError):  # the latter where it is there in name only
         raise ValueError(
             "expected the package tensorboard for tensorboard: true, found none; pip install tensorboard, or set it "
             "to false"
         ) from None
     writers: list[SummaryWriter] = []
 
-    def write(row: Mapping[str, float]) -> None:
+    def write(row: Mapping[str, int | float]) -> None:
         epoch = int(row["epoch"])
         if not writers:
             writers.append(SummaryWriter(Path(folder) / "tensorboard", purge_step=epoch))

@@ -203,7 +203,7 @@ def _train(
     validation: Estimates,
     seed: int,
     folder: Path,
-    on_epoch: Callable[[Mapping[str, float]], None],
+    on_epoch: Callable[[Mapping[str, int | float]], None],
 ) -> None:
     """Train to the end, saving a checkpoint now and then, and when told to stop."""
     validation = validation.to(batches.device)
@@ -277,7 +277,7 @@ def fit(
     device: str = "cpu",
     memory: float = 2.0,
     origin: Mapping[str, Any] | None = None,
-    on_epoch: Callable[[Mapping[str, float]], None] = lambda row: None,
+    on_epoch: Callable[[Mapping[str, int | float]], None] = lambda row: None,
 ) -> Retriever:
     """Train one network and write its final and its best-validated weights.
 
