@@ -221,8 +221,8 @@ def test_after_changes_of_any_kind_at_once_a_study_is_that_made_from_nothing_and
     changed["training"] = {**SMALL["training"], "epochs": 3}
     anew = Copy(small.folder.with_name("anew"))
     for copy in (small, anew):
-        copy.edit("metrics", "/ (2 * reference.shape[-2]", "/ (4 * reference.shape[-2]")
-        copy.edit("symmetry", "flips = sine < 0", "flips = sine > 0")
+        copy.edit("symmetry/metrics", "/ (2 * reference.shape[-2]", "/ (4 * reference.shape[-2]")
+        copy.edit("symmetry/actions", "flips = sine < 0", "flips = sine > 0")
     jobs = small.run(changed)
     anew.run(changed)
     assert jobs["train"] == 4
