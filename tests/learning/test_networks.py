@@ -124,14 +124,22 @@ def test_unknown_options_are_refused():
 
 
 class Options(torch.nn.Module):
-    def __init__(self, image_size, oversampling=2, rate: "float" = 0.5, activation: str = "relu", skip: bool = True):
+    def __init__(
+        self,
+        image_size,
+        oversampling=2,
+        rate: "float" = 0.5,
+        activation: str = "relu",
+        skip: bool = True,
+        more: int = 0,
+    ):
         super().__init__()
         self.given = rate, activation, skip
 
 
 def test_options_are_of_any_type_that_the_signature_takes(monkeypatch):
     monkeypatch.setitem(networks.NETWORKS, "mine", Options)
-    assert networks.create("mine", 32, rate=1, activation="gelu", skip=False).given == (1, "gelu", False)
+    assert networks.create("mine", 32, rate=1, activation="gelu", skip=False, more=0).given == (1, "gelu", False)
     for option, value, message in (
         ("rate", "high", "expected rate of mine as a float, got 'high'; change it"),
         ("rate", True, "expected rate of mine as a float, got True"),

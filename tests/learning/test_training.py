@@ -175,6 +175,17 @@ def test_a_notebook_needs_no_settings_and_gets_a_model_that_tells_its_origin(set
         model(torch.ones(2, 16, 16))
 
 
+def test_objects_of_double_precision_are_trained_on_and_real_ones_refused(sets, tmp_path):
+    one = training.Settings(epochs=1, updates=0)
+    double = [items[:8].numpy().astype("complex128") for items in sets]
+    model = training.fit("unet", *double, one, folder=tmp_path, options={"width": 8})
+    assert model(measure(sets[1]).double()).dtype == torch.complex64
+    with pytest.raises(ValueError, match="expected at least one pattern, got float32 of shape"):
+        model(torch.ones(0, 32, 32))
+    with pytest.raises(ValueError, match=r"expected complex training objects, got .*float32; convert them"):
+        training.fit("unet", sets[0].abs(), sets[1], one, folder=tmp_path)
+
+
 def test_settings_have_the_configs_defaults_and_refuse_what_cannot_be():
     schema = yaml.safe_load((Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml").read_text())
     defaults = {key: rule["default"] for key, rule in schema["properties"]["training"]["properties"].items()}

@@ -4,10 +4,11 @@ import ast
 import shutil
 import subprocess
 import sys
+import types
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from farfield.learning import networks
 from farfield.machine import provenance
@@ -118,20 +119,25 @@ def test_a_moved_package_has_the_same_digest(package, monkeypatch):
     assert digest("farfield.learning.training") == here
 
 
-def test_a_class_of_no_file_is_told_by_what_it_does():
-    source = """
-class Net(torch.nn.Module):
-    def forward(self, x):
-        return FACTOR * x
-"""
+def test_a_class_of_another_file_is_told_by_all_of_it(tmp_path, monkeypatch):
+    """Helpers, attributes and decorators of a network decide as its methods do."""
+    module = types.ModuleType("mine")
+    module.__file__ = str(tmp_path / "mine.py")
+    monkeypatch.setitem(sys.modules, "mine", module)
+    text = "FACTOR = 2\n\n\nclass Net:\n    def forward(self, x):\n        return FACTOR * x\n"
+    (tmp_path / "mine.py").write_text(text)
+    exec(text, vars(module))
+    before = digest(module.Net)
+    assert digest(module.Net) == before
+    assert digest(partial(module.Net, 3)) != before
+    (tmp_path / "mine.py").write_text(text.replace("= 2", "= 3"))
+    assert digest(module.Net) != before
 
-    def made(factor):
-        space = {"torch": torch, "__name__": "__main__"}
-        exec(source.replace("FACTOR", factor), space)
-        return space["Net"]
 
-    assert digest(made("2")) == digest(made("2"))
-    assert digest(made("2")) != digest(made("3"))
+def test_a_class_of_no_file_is_never_the_same():
+    space = {"__name__": "a notebook"}
+    exec("class Net: pass", space)
+    assert digest(space["Net"]) != digest(space["Net"])
 
 
 def test_outside_of_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):

@@ -101,6 +101,25 @@ def test_a_reader_never_sees_two_stores_at_once(tmp_path, dataset):
         found.object[64:].values.any()
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_store_that_changes_while_it_is_opened_is_refused(tmp_path, dataset, monkeypatch, replaced):
+    path, census = tmp_path / "a.zarr", store._census
+    store.write_dataset(dataset, path, {"seed": 1})
+
+    def meanwhile(folder):
+        found = census(folder)
+        monkeypatch.setattr(store, "_census", census)
+        if replaced:
+            store.write_dataset(2 * dataset, path, {"seed": 2})
+        else:
+            shutil.rmtree(path)
+        return found
+
+    monkeypatch.setattr(store, "_census", meanwhile)
+    with pytest.raises(store.StoreError, match=r"being replaced; open it again|expected a store, found none"):
+        store.open_dataset(path, {"seed": 1})
+
+
 def test_a_store_that_lost_files_while_it_was_written_is_not_whole(tmp_path, dataset, monkeypatch):
     census = store._census
 

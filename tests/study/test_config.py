@@ -116,6 +116,7 @@ def test_a_small_config_takes_the_defaults():
         ({"gaussian": {"problem": "blind"}}, "gaussian: unknown key 'problem'"),
         ({"partial_breaking": {"samples": 3000}}, "partial_breaking: samples: expected at most the 2000 simulated"),
         ({"crystals": {"defects": [1, 2, 3]}}, "crystals: defects: expected a list of 2, got [1, 2, 3]"),
+        ({"tensorboard": 1}, "tensorboard: expected true or false, got 1"),
         ({"memory": 0}, "memory: expected a number above 0, got 0"),
         ({"training": {"inputs": "raw"}}, "training: inputs: expected one of log-standardised, log-normalised, log"),
         ({"sweep": {"samples": 3000}}, "sweep: samples: expected at most the 2000 simulated"),
@@ -202,6 +203,9 @@ def test_numbers_that_arrive_as_texts_are_read():
         "training": {"learning_rate": "1e-3", "epochs": "3"},
         "noise": {"photons": "1e5"},
         "network_options": {"unet": {"width": "8"}},
+        "sweep": {
+            "variants": {"a": {"training": {"learning_rate": "1e-3"}, "network_options": {"unet": {"width": "4"}}}}
+        },
     }
     checked = check(texts, SCHEMA)
     assert (checked["study"], checked["seeds"], checked["samples"]) == ("2024", [0, 7], [250])
@@ -209,6 +213,8 @@ def test_numbers_that_arrive_as_texts_are_read():
     assert checked["training"]["epochs"] == 3
     assert checked["noise"]["photons"] == 1e5
     assert checked["network_options"]["unet"] == {"width": 8}
+    changes = {"training": {"learning_rate": 1e-3}, "network_options": {"unet": {"width": 4}}}
+    assert checked["sweep"]["variants"]["a"] == changes
 
 
 def test_the_order_of_options_does_not_matter():

@@ -1,3 +1,7 @@
+# Whether trainings keep second names of their files, which `onsuccess` removes: Snakemake has it for main workflows alone.
+KEEPS = workflow.modifier.is_main_snakefile()
+
+
 rule train:
     input:
         train=training_set,
@@ -22,6 +26,7 @@ rule train:
         sections=sections("train", "validation"),
         settings=config["training"],
         options=network_options,
+        keeps=KEEPS,
     script:
         "../scripts/train.py"
 
@@ -40,6 +45,7 @@ use rule train as train_variant with:
         sections=sections("train", "validation"),
         settings=variant_settings,
         options=variant_options,
+        keeps=KEEPS,
 
 
 rule table_sweep:

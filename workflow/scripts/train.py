@@ -14,7 +14,8 @@ KEPT = ".kept"
 def fingerprint() -> str:
     """Digest all that decides this job's outputs; its sets by their moments of writing."""
     written = [Path(path, "zarr.json").stat().st_mtime_ns for path in snakemake.input]
-    text = repr((sorted(snakemake.params.items()), sorted(snakemake.wildcards.items()), written))
+    machine = torch.__version__, snakemake.config["device"]
+    text = repr((sorted(snakemake.params.items()), sorted(snakemake.wildcards.items()), written, machine))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -61,4 +62,5 @@ with jobs.job(snakemake.log[0]):
             origin={"symmetry": cell.symmetry, "git_commit": provenance.git_commit()},
             on_epoch=tensorboard.writer(folder) if snakemake.config["tensorboard"] else lambda row: None,
         )
-        keep(outputs, kept)
+        if snakemake.params.keeps:
+            keep(outputs, kept)

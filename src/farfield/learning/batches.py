@@ -81,7 +81,8 @@ class Survey(NamedTuple):
 def read_samples(objects: Source | _Scratch, begin: int = 0, end: int | None = None) -> torch.Tensor:
     """Read some samples into memory."""
     part = objects[begin:end]
-    return part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(np.asarray(part))
+    read = part.cpu() if isinstance(part, torch.Tensor) else torch.from_numpy(np.asarray(part))
+    return read.to(torch.complex64) if read.is_complex() else read
 
 
 def first(dataset: xr.Dataset, samples: int) -> xr.Dataset:
@@ -105,6 +106,8 @@ def _check_shape(objects: Source, name: str) -> None:
             f"expected {name} as a torch.Tensor, a numpy.ndarray or a store's array, got {type(objects).__name__}; "
             "convert them with numpy.asarray"
         )
+    if not (np.issubdtype(np.asarray(objects[:1]).dtype, np.complexfloating)):
+        raise ValueError(f"expected complex {name}, got {objects.dtype}; convert them with astype(numpy.complex64)")
     if objects.ndim != 3 or objects.shape[1] != objects.shape[2] or not len(objects):
         raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
 

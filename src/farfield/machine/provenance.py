@@ -7,14 +7,14 @@ followed: what lists alternatives (a job depends on the one that it uses), and w
 
 import ast
 import hashlib
-import inspect
 import logging
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.util import resolve_name
 from pathlib import Path
-from types import CodeType
+from uuid import uuid4
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def _imports(file: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and (package or not node.level):
             base = resolve_name("." * node.level + (node.module or ""), package)
             yield from ((f"{base}.{alias.name}", alias.asname or alias.name) for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy.attach":  # a room's door
@@ -95,20 +95,6 @@ def _add(name: str, file: Path, found: dict[str, bytes]) -> None:
             _add(module, _file(module), found)
 
 
-def _instructions(code: CodeType) -> str:
-    constants = [_instructions(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
-    return repr((code.co_code, code.co_names, constants))
-
-
-def _behaviour(source: Callable) -> bytes:
-    """What a class or function of no file does, such as a notebook's, with what a class inherits, torch's apart."""
-    kinds = inspect.getmro(source) if isinstance(source, type) else ()
-    own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("builtins", "torch")]
-    functions = [item for kind in own for _, item in sorted(vars(kind).items()) if inspect.isfunction(item)]
-    functions += [source] if inspect.isfunction(source) else []
-    return repr([(one.__name__, _instructions(one.__code__), one.__defaults__) for one in functions]).encode()
-
-
 def digest(*sources: str | Path | Callable) -> str:
     """Digest the code that decides a result.
 
@@ -120,15 +106,23 @@ def digest(*sources: str | Path | Callable) -> str:
     Returns
     -------
     str
-        Of the text of each, and of every module of this package that it imports, directly or not.
+        Of the text of each, and of every module of this package that it imports, directly or not. Code that is in no
+        file, such as a notebook's, is told apart by nothing: its digest is another each time.
     """
     found: dict[str, bytes] = {}
     for source in sources:
-        name = source if isinstance(source, str) else getattr(source, "__module__", "")
-        file = source if isinstance(source, Path) else _file(name)
+        if isinstance(source, partial):
+            found["arguments"] = repr((source.args, sorted(source.keywords.items()))).encode()
+            source = source.func
+        if isinstance(source, Path):
+            _add(source.name, source, found)
+            continue
+        name = source if isinstance(source, str) else source.__module__
+        file = _file(name) or getattr(sys.modules.get(name), "__file__", None)
         if file is None:
-            found[source.__qualname__] = _behaviour(source)
+            found[name] = uuid4().bytes
         else:
-            _add(name or file.name, file, found)
+            _add(name, Path(file), found)
+            found["named"] = getattr(source, "__qualname__", "").encode()
     text = b"".join(hashlib.sha256(name.encode() + found[name]).digest() for name in sorted(found))
     return hashlib.sha256(text).hexdigest()[:16]

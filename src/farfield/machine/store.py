@@ -68,6 +68,7 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         temporary.replace(path)
         return
     old = temporary.with_name(f".old{temporary.name}")  # a leftover, like the other, if this process is killed here
+    _remove(old)
     while True:
         with suppress(FileNotFoundError):
             path.rename(old)
@@ -151,18 +152,18 @@ class _Whole(LocalStore):
 
     def __init__(self, root: str | Path, *, read_only: bool = True):
         super().__init__(Path(root), read_only=read_only)
-        self._identity = _identity(self.root)
+        self.identity = _identity(self.root)
 
     def with_read_only(self, read_only: bool = False) -> "_Whole":
         other = super().with_read_only(read_only)
-        other._identity = self._identity
+        other.identity = self.identity
         return other
 
     def _checked(self, key: str, found: Any) -> Any:
         if "/c/" not in f"{key}/":  # no chunk: zarr looks for descriptions that need not be there
             return found
         try:
-            same = _identity(self.root) == self._identity
+            same = _identity(self.root) == self.identity
         except OSError:
             same = False
         if found is None or not same:
@@ -252,6 +253,9 @@ def _opened(path: Path, section: Mapping[str, Any] | None) -> xr.Dataset:
         differences = "; ".join(f"{k}: {made_from.get(k)!r} instead of {section.get(k)!r}" for k in keys)
         raise StoreError(f"{path}: made from another config ({differences}); rebuild it with: {_rebuild(path)}")
     with warnings.catch_warnings():
-        # The hidden timestamp that Snakemake leaves in a folder is no part of the store.
-        warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp", module="zarr")
-        return xr.open_zarr(lazily, consolidated=False, chunks=None)
+        # Of the hidden timestamp that Snakemake leaves in a folder, and of what a writer takes away right now.
+        warnings.filterwarnings("ignore", message="Object at", module="zarr")
+        opened = xr.open_zarr(lazily, consolidated=False, chunks=None)
+    if _identity(path) != lazily.identity:  # what was read is of two stores
+        raise StoreError(f"{path}: expected a store, found one that is being replaced; open it again")
+    return opened

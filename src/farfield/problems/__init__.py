@@ -1,7 +1,7 @@
 """Inverse problems with a symmetry: what the study's argument needs of each, and nothing else.
 
-Adding a problem is one file and one line in `registry.PROBLEMS`; `tests/test_problems.py` holds each to what a
-symmetry is.
+Adding a problem is one file and one line in `registry.PROBLEMS`; `tests/problems/test_problems.py` holds each to what
+a symmetry is.
 """
 
 from farfield.problems.gaussian import ComplexGaussian, RealGaussian

@@ -90,6 +90,7 @@ def _expected(error: jsonschema.ValidationError) -> str:
     if "pattern" in rule:
         return "a text of letters, digits, '.', '_' and '-' (it names a folder; quote a number)"
     kinds = {
+        "boolean": "true or false",
         "integer": "an integer",
         "number": "a number",
         "string": "a text",
@@ -136,6 +137,19 @@ def _typed(network: str, options: Any) -> Any:
         return options
     kinds = networks.options(network)
     return {name: _number(options[name], kinds.get(name)) for name in sorted(options, key=str)}
+
+
+def _read_variants(config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    """Read numbers that are texts in a sweep's variants, by the rules of what they change."""
+    variants = config["sweep"].get("variants") if isinstance(config["sweep"], dict) else None
+    for variant in variants.values() if isinstance(variants, dict) else ():
+        changes = variant.get("training") if isinstance(variant, dict) else None
+        if isinstance(changes, dict):
+            kinds = {key: training.get(key, {}).get("type") for key in changes}
+            variant["training"] = {key: _number(value, kinds[key]) for key, value in changes.items()}
+        options = variant.get("network_options") if isinstance(variant, dict) else None
+        if isinstance(options, dict):
+            variant["network_options"] = {name: _typed(name, its) for name, its in options.items()}
 
 
 def _try_network(name: str, size: int, oversampling: int, options: Mapping[str, Any]) -> None:
@@ -260,6 +274,7 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
     filled = complete(config, schema)
     if isinstance(filled["network_options"], dict):
         filled["network_options"] = {name: _typed(name, its) for name, its in filled["network_options"].items()}
+    _read_variants(filled, schema["properties"]["training"]["properties"])
     mistakes = list(_schema_mistakes(filled, schema))
     if not mistakes:  # the other checks rely on types and ranges
         mistakes = [

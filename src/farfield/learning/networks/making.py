@@ -15,10 +15,11 @@ def options(name: str) -> dict[str, Any]:
     return {parameter.name: parameter.annotation for parameter in parameters}
 
 
-def _check_option(network: str, option: str, value: Any, kind: Any) -> None:
+def _check_option(network: str, option: str, value: Any) -> None:
     """Refuse a value that is not of the type in the signature, where that is a plain one."""
-    if kind is int:
-        check_whole(f"{option} of {network}", value, 1)
+    kind, default = options(network)[option], inspect.signature(NETWORKS[network]).parameters[option].default
+    if kind is int:  # a size, unless the default says that it is none
+        check_whole(f"{option} of {network}", value, min(1, default) if isinstance(default, int) else 1)
     accepted = {float: (int, float), bool: (bool,), str: (str,)}.get(kind)
     if accepted and (not isinstance(value, accepted) or (kind is float and isinstance(value, bool))):
         raise ValueError(f"expected {option} of {network} as a {kind.__name__}, got {value!r}; change it")
@@ -63,5 +64,5 @@ def create(name: str, image_size: int, oversampling: int = 2, **settings: Any) -
             f"{', '.join(sorted(unknown))}; remove them"
         )
     for option, value in settings.items():
-        _check_option(name, option, value, options(name)[option])
+        _check_option(name, option, value)
     return NETWORKS[name](image_size, oversampling, **settings)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from farfield.learning.networks.making import create
-from farfield.machine.shapes import Intensity, Objects, check_stack, check_whole
+from farfield.machine.shapes import Intensity, Objects, check_stack, check_whole, described
 
 
 def _log(intensity: torch.Tensor) -> torch.Tensor:
@@ -87,7 +87,9 @@ class Retriever(nn.Module):
                 f"expected patterns of shape (…, {', '.join(map(str, self.mean.shape))}), got "
                 f"{tuple(intensity.shape)}; crop or pad them with diffraction.to_frame"
             )
-        parts = self.backbone(self.scale(intensity.reshape(-1, rows, columns))).float()
+        if not intensity.numel():
+            raise ValueError(f"expected at least one pattern, got {described(intensity)}; give some")
+        parts = self.backbone(self.scale(intensity.float().reshape(-1, rows, columns))).float()
         return torch.complex(parts[:, 0], parts[:, 1]).reshape(*batch, *parts.shape[-2:])
 
 
