@@ -28,7 +28,7 @@ Turns a far-field pattern |F|² of {side}² pixels (DC at `[{half}, {half}]`) in
 
 Use it:
 
-    python -m farfield apply {file} patterns.npy objects.npy
+    farfield apply {file} patterns.npy objects.npy
 
 or `farfield.load("{file}")`, a `torch.nn.Module` from intensities (samples, {side}, {side}) to objects.
 
