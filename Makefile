@@ -16,7 +16,7 @@ help: ## this list
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@mkdir -p $(dir $(VENV)) && case "$$(cd $(dir $(VENV)) && pwd)" in *\ *) \
 	  echo "expected a path without spaces for the environment, got $$(pwd)/$(VENV), where Snakemake cannot call Python;" \
-	    "name another place: make $(MAKECMDGOALS) VENV=$$HOME/.farfield-venv"; exit 1;; esac
+	    "name another place: make $(MAKECMDGOALS) VENV=$${HOME:-/tmp}/.farfield-venv"; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "farfield's lock is for Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) --version); name another: make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

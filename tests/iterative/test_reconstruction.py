@@ -50,6 +50,12 @@ def test_a_parse_error_points_at_the_character(recipe, expected, character):
     assert str(error.value).splitlines()[-1] == "  " + " " * (character - 1) + "^"
 
 
+@pytest.mark.parametrize("name", ["MY_ER", "HIO2", "Mine"])
+def test_an_algorithm_is_named_as_it_is_written(monkeypatch, name):
+    monkeypatch.setitem(ALGORITHMS, name, ALGORITHMS["ER"])
+    assert parse(f"3*{name}+hio") == [(name, 3), ("HIO", 1)]
+
+
 def test_the_modulus_projection_is_one():
     x = torch.randn(3, 16, 16, dtype=torch.complex64)
     amplitude = torch.rand(3, 16, 16) + 0.1

@@ -7,7 +7,7 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["patterns", "projections", "recipe", "reconstruction", "shrinkwrap"],
+    ["patterns", "projections", "recipe", "reconstruction", "shrinkwrap", "starts"],
     submod_attrs={
         "projections": ["ALGORITHMS"],
         "recipe": ["RecipeError", "parse"],

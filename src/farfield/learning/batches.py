@@ -100,14 +100,15 @@ def _blocks(objects: Source) -> Iterator[torch.Tensor]:
         yield read_samples(objects, begin, begin + BLOCK)
 
 
-def _check_shape(objects: Source, name: str) -> None:
+def _check_objects(objects: Source, name: str) -> None:
     if not isinstance(objects, Source):
         raise ValueError(
             f"expected {name} as a torch.Tensor, a numpy.ndarray or a store's array, got {type(objects).__name__}; "
             "convert them with numpy.asarray"
         )
-    if not (np.issubdtype(np.asarray(objects[:1]).dtype, np.complexfloating)):
-        raise ValueError(f"expected complex {name}, got {objects.dtype}; convert them with astype(numpy.complex64)")
+    is_tensor = isinstance(objects, torch.Tensor)
+    if not (objects.is_complex() if is_tensor else np.issubdtype(objects.dtype, np.complexfloating)):
+        raise ValueError(f"expected complex {name}, got {objects.dtype}; convert them to complex64")
     if objects.ndim != 3 or objects.shape[1] != objects.shape[2] or not len(objects):
         raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
 
@@ -131,9 +132,9 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     Raises
     ------
     ValueError
-        If a number is not finite, or the shape is another.
+        If these are no complex arrays, a number is not finite, or the shape is another.
     """
-    _check_shape(objects, name)
+    _check_objects(objects, name)
     digest = hashlib.sha256(str(tuple(objects.shape)).encode())
     total = squares = torch.zeros((), dtype=torch.float64)
     for index, block in enumerate(_blocks(objects)):
