@@ -7,9 +7,19 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["patterns", "projections", "recipe", "reconstruction", "shrinkwrap", "starts"],
+    [
+        "adam",
+        "algorithms",
+        "lagrangian",
+        "patterns",
+        "projections",
+        "recipe",
+        "reconstruction",
+        "shrinkwrap",
+        "starts",
+    ],
     submod_attrs={
-        "projections": ["ALGORITHMS"],
+        "algorithms": ["ALGORITHMS"],
         "recipe": ["RecipeError", "parse"],
         "reconstruction": ["Reconstruction", "State", "reconstruct", "watch"],
         "shrinkwrap": ["Shrinkwrap"],

@@ -1,4 +1,4 @@
-"""One iteration of each algorithm, as a pure function of the iterate, the modulus projection and the support.
+"""One iteration of each projection algorithm, a function of the iterate, the modulus projection and the support.
 
 Objects are complex, so the object's constraint is its support alone: no positivity.
 """
@@ -12,8 +12,12 @@ from farfield.machine.passes import give_modulus, relax
 Project = Callable[[torch.Tensor], torch.Tensor]
 """A modulus projection: iterate → what has the measured amplitudes and is nearest."""
 
-Algorithm = Callable[[torch.Tensor, Project, torch.Tensor, float], tuple[torch.Tensor, torch.Tensor]]
-"""(iterate, project, support, beta) → (next iterate, the modulus projection that shows the object as it stands)."""
+Carried = dict[str, torch.Tensor]
+"""What an algorithm keeps from one iteration to the next, batch first: empty where a step of a recipe begins."""
+
+Algorithm = Callable[[torch.Tensor, Project, torch.Tensor, float, Carried], tuple[torch.Tensor, torch.Tensor]]
+"""(iterate, project, support, beta, carried) → (next iterate, the modulus projection that shows the object as it
+stands); what is carried is changed in place."""
 
 
 def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None) -> torch.Tensor:
@@ -36,7 +40,7 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
 
 
 def error_reduction(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float
+    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """ER (Gerchberg & Saxton 1972; Fienup 1982): set everything outside of the support to zero."""
     projected = project(iterate)
@@ -44,7 +48,7 @@ def error_reduction(
 
 
 def hybrid_input_output(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float
+    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """HIO (Fienup 1982): outside of the support, feed back the iterate less β times the projection."""
     projected = project(iterate)
@@ -52,7 +56,7 @@ def hybrid_input_output(
 
 
 def relaxed_averaged_alternating_reflections(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float
+    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """RAAR (Luke 2005): β/2 (R_S R_M + 1) + (1 - β) P_M, written out for a support constraint."""
     projected = project(iterate)
@@ -60,7 +64,7 @@ def relaxed_averaged_alternating_reflections(
 
 
 def difference_map(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float
+    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """DM (Elser 2003): x + β [P_S f_M - P_M f_S], with f_M = (1 + 1/β) P_M - 1/β and f_S = (1 - 1/β) P_S + 1/β.
 
@@ -69,12 +73,3 @@ def difference_map(
     shown = project(relax(iterate, iterate, support, 1 / beta, 0.0))
     inside = project(iterate).mul_(1 + beta)
     return relax(iterate, inside, support, 1.0, 0.0).sub_(shown, alpha=beta), shown
-
-
-ALGORITHMS: dict[str, Algorithm] = {
-    "ER": error_reduction,
-    "HIO": hybrid_input_output,
-    "RAAR": relaxed_averaged_alternating_reflections,
-    "DM": difference_map,
-}
-"""Every algorithm by the name that recipes use."""

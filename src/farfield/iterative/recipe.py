@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from farfield.iterative.projections import ALGORITHMS
+from farfield.iterative.algorithms import ALGORITHMS
 
 DEEPEST = 100
 """Brackets and counts within each other that a recipe may have."""

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from farfield.iterative.algorithms import ALGORITHMS
 from farfield.iterative.patterns import Patterns
-from farfield.iterative.projections import ALGORITHMS, project_modulus
+from farfield.iterative.projections import Carried, project_modulus
 from farfield.iterative.recipe import Step
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine.passes import LEAST_POWER, magnitude
@@ -100,8 +101,9 @@ class Run:
         for index, step in enumerate(self.options.steps):
             algorithm = ALGORITHMS[step.algorithm]
             project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
+            carried: Carried = {}  # patterns leave between steps only, so it never has to follow them
             for _ in range(step.iterations):
-                self.iterate, self.image = algorithm(self.iterate, project, self.support, self.options.beta)
+                self.iterate, self.image = algorithm(self.iterate, project, self.support, self.options.beta, carried)
                 self.done += 1
                 if self.done % shrinkwrap.period == 0:
                     sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, self.options.side)
