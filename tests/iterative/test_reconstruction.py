@@ -333,7 +333,7 @@ def test_a_shrinkwrap_that_cannot_be_is_refused(option):
         (torch.ones(8, 8), {"seed": -1}, "expected seed as an integer of at least 0, got -1"),
         (torch.ones(8, 8), {"oversampling": 0}, "expected oversampling as a number of at least 1"),
         (torch.ones(8, 8), {"shrinkwrap": {"sigma": 1}}, "expected shrinkwrap as a Shrinkwrap"),
-        (torch.ones(8, 8), {"recipe": None}, "expected a recipe as a text, got None"),
+        (torch.ones(8, 8), {"recipe": 5}, "expected a recipe as a text, got 5"),
         ([1], {"mask": torch.ones(8, 8, dtype=torch.bool)}, "a float torch tensor of shape .*got list"),
         (torch.ones(8, 8), {"recipe": "5*HOI"}, "an algorithm out of"),
     ],

@@ -1,4 +1,4 @@
-"""Floor 4, iterative phase retrieval: projections, shrinkwrap, recipes, and reconstruction from random starts.
+"""Floor 4, iterative phase retrieval: projections, shrinkwrap, recipes, reconstruction from random or given starts.
 
 Arrays have their origin in pixel (0, 0) inside this package, so that no iteration shifts anything.
 """
@@ -23,6 +23,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "recipe": ["RecipeError", "parse"],
         "reconstruction": ["Reconstruction", "State", "reconstruct", "watch"],
         "shrinkwrap": ["Shrinkwrap"],
-        "starts": ["Starts"],
+        "starts": ["Starts", "blob"],
     },
 )

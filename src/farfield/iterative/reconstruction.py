@@ -1,4 +1,4 @@
-"""Objects from intensities alone: any number of random starts, batched, ranked without the truth."""
+"""Objects from intensities alone: any number of starts, batched, ranked without the truth."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +14,19 @@ from tqdm import tqdm
 from farfield.iterative.patterns import Patterns, check_pixels, read_patterns
 from farfield.iterative.recipe import parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
-from farfield.iterative.starts import SOLVED_RESIDUAL, Options, Run, Starts, residual_of
+from farfield.iterative.starts import SOLVED_RESIDUAL, Options, Run, Starts, read_start, residual_of
 from farfield.machine.heap import keep_freed_memory
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
 """Solves noise-free patterns about as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
+
+WARM_RECIPE = "200*HIO+50*ER"
+"""From a given start: a quarter of the iterations of `RECIPE`."""
+
+WARM = Shrinkwrap(threshold=0.15, sigma=1.0, period=10)
+"""From a given start: with the σ of 3 that suits random ones, nothing of it survives."""
 
 BETA = 0.85
 
@@ -153,13 +159,14 @@ def _workers(device: torch.device) -> Iterator[Callable]:
 
 def _prepare(
     intensity: torch.Tensor,
-    recipe: str,
+    recipe: str | None,
     seed: int,
     mask: torch.Tensor | None,
     support: torch.Tensor | None,
     oversampling: int | float,
     beta: float,
     shrinkwrap: Shrinkwrap | None,
+    start: torch.Tensor | None,
 ) -> tuple[Patterns, Options]:
     """Check what was asked for, and bring it to the form that iterations need."""
     patterns = read_patterns(intensity, mask)
@@ -177,13 +184,16 @@ def _prepare(
             raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
         whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
         support = whole.reshape(patterns.amplitude.shape)
+    usual, follow = (RECIPE, Shrinkwrap()) if start is None else (WARM_RECIPE, WARM)
+    steps = parse(usual if recipe is None else recipe)
+    start = None if start is None else read_start(start, intensity)
     side = intensity.shape[-1] / oversampling
-    return patterns, Options(parse(recipe), shrinkwrap or Shrinkwrap(), beta, seed, side, support)
+    return patterns, Options(steps, shrinkwrap or follow, beta, seed, side, support, start)
 
 
 def reconstruct(
     intensity: Intensity,
-    recipe: str = RECIPE,
+    recipe: str | None = None,
     *,
     starts: int = 1,
     seed: int = 0,
@@ -192,6 +202,7 @@ def reconstruct(
     oversampling: int | float = 2,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
+    start: torch.Tensor | None = None,
     keep: Keep = "best",
     progress: bool = False,
 ) -> Reconstruction:
@@ -201,26 +212,32 @@ def reconstruct(
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
         DC in the centre, oversampled at least twice. It is computed where the tensor lies, CPU or GPU.
-    recipe : str
-        Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`.
+    recipe : str, optional
+        Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`. By default `RECIPE`, or `WARM_RECIPE`
+        if there is a `start`.
     starts : int
-        Most random starts of each pattern. They are ranked by the Fourier residual per degree of freedom that
-        the support leaves, never by the truth; a pattern that one start has solved (residual below 2e-5) gets
-        no more.
+        Most starts of each pattern, random but for the first if there is a `start`. They are ranked by the Fourier
+        residual per degree of freedom that the support leaves, never by the truth; a pattern that one start has
+        solved (residual below 2e-5) gets no more.
     seed : int
         Each start depends on (seed, pattern, start) alone.
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
         True where the intensity was measured. Elsewhere (beamstop, gaps, dead pixels) it may have any value,
         NaN too, and the far field is left free.
     support : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
-        The first support; by default the autocorrelation above a share of its maximum.
+        The first support; by default the magnitude of the `start`, blurred and thresholded as by shrinkwrap's first
+        update, or, of a random start, the autocorrelation above a share of its maximum. It stays if shrinkwrap's
+        period is longer than the recipe.
     oversampling : float
         Pattern pixels per object pixel and axis, whole or not: tells how large objects are, and so how far to blur
         them.
     beta : float
         Feedback of HIO, relaxation of RAAR and DM.
     shrinkwrap : Shrinkwrap, optional
-        How the support follows the iterate.
+        How the support follows the iterate; by default ``Shrinkwrap()``, or `WARM` if there is a `start`.
+    start : torch.Tensor, complex or float, shape (h, w) or (…, h, w), optional
+        Objects from which the first start begins, such as a network's: the measured amplitudes get the phases of
+        their far fields. Of any scale, in any frame up to the pattern's, the origin in ``[h // 2, w // 2]``.
     keep : {"best", "mean", "all"}
         The best start; the mean of the better half of the starts, aligned with the best; or every start. The
         latter two make every start.
@@ -234,13 +251,13 @@ def reconstruct(
     Raises
     ------
     ValueError
-        If the patterns are not square, even and finite, have nothing measured or no DC in the centre, or an
-        option is out of range.
+        If the patterns are not square, even and finite, have nothing measured or no DC in the centre, the start is
+        not of their shape, not finite or empty, or an option is out of range.
     """
     check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
-    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)
+    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap, start)
     side, device = intensity.shape[-1], intensity.device
     results = _Results(len(patterns.number), side, starts, keep, device)
     size = max(1, (PIXELS_AT_ONCE if device.type == "cpu" else PIXELS_ON_GPU) // side**2)
@@ -279,7 +296,7 @@ def _finished(results: _Results, patterns: Patterns, batch: torch.Size) -> Recon
 
 def watch(
     intensity: Intensity,
-    recipe: str = RECIPE,
+    recipe: str | None = None,
     *,
     seed: int = 0,
     mask: Bool[torch.Tensor, "..."] | None = None,
@@ -287,12 +304,13 @@ def watch(
     oversampling: int | float = 2,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
+    start: torch.Tensor | None = None,
 ) -> Iterator[State]:
     """Reconstruct from one start, and show each stage: to follow it, plot it, or stop it by leaving the loop.
 
     Parameters
     ----------
-    intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap
+    intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap, start
         As for `reconstruct`; all patterns run as one batch.
 
     Returns
@@ -306,7 +324,7 @@ def watch(
     ValueError
         As `reconstruct`.
     """
-    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap)
+    patterns, options = _prepare(intensity, recipe, seed, mask, support, oversampling, beta, shrinkwrap, start)
     return _stages(Run(patterns, options, 0), patterns, intensity.shape[:-2])
 
 

@@ -1,4 +1,4 @@
-"""One random start of a batch of patterns: a recipe run to its end, or until all is solved."""
+"""One start of a batch of patterns, random or given: a recipe run to its end, or until all is solved."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 
 from farfield.iterative.algorithms import ALGORITHMS
 from farfield.iterative.patterns import Patterns
@@ -14,9 +14,14 @@ from farfield.iterative.projections import Carried, project_modulus
 from farfield.iterative.recipe import Step
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine.passes import LEAST_POWER, magnitude
+from farfield.machine.shapes import check_whole, described
+from farfield.physics.diffraction import to_frame
 
 SOLVED_RESIDUAL = 2e-5
 """Fourier residual under which a start is done, and no other start of its pattern is made."""
+
+BLOB = 2 / 9
+"""σ of the blob that stands for an unknown object, of the object's frame."""
 
 STREAM = 2
 """Key of the starts' random numbers, apart from those of crystals and noise of the same seed."""
@@ -47,7 +52,81 @@ class Options(NamedTuple):
     beta: float
     seed: int
     side: float  # of the object's frame, in pixels
-    support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the autocorrelation's
+    support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
+    start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
+
+
+def blob(size: int) -> Complex[torch.Tensor, "size size"]:
+    """Make a start that knows nothing: a Gaussian as large as objects are, the same for all patterns.
+
+    Parameters
+    ----------
+    size : int
+        Side of the object's frame, in pixels.
+
+    Returns
+    -------
+    torch.Tensor, complex64, shape (size, size)
+        Of σ = `BLOB` × size, its maximum 1 at the origin, ``[size // 2, size // 2]``.
+    """
+    check_whole("size", size, 1)
+    line = torch.exp(-((torch.arange(size) - size // 2) / (BLOB * size)).square() / 2)
+    return (line[:, None] * line).to(torch.complex64)
+
+
+def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
+    """Check objects to start from, and bring them to the patterns' frame, origin to pixel (0, 0).
+
+    Parameters
+    ----------
+    start : torch.Tensor, complex or float, shape (h, w) or (…, h, w)
+        Of any scale; the origin in ``[h // 2, w // 2]``.
+    intensity : torch.Tensor, float, shape (…, M, M)
+
+    Returns
+    -------
+    torch.Tensor, complex64, shape (batch, M, M)
+        With a maximum magnitude of 1.
+
+    Raises
+    ------
+    ValueError
+        If they are no objects of these patterns, or hold nothing.
+    """
+    side = intensity.shape[-1]
+    _check_start(start, intensity)
+    largest = start.abs().amax((-2, -1), keepdim=True)
+    if not bool(torch.isfinite(largest).all()) or not bool((largest > 0).all()):
+        raise ValueError(
+            "expected a start of finite pixels, some of them not zero, got NaN, infinity or an empty one; "
+            "leave start= out for a random one"
+        )
+    framed = to_frame((start / largest).to(intensity.device, torch.complex64), side, side)
+    return torch.fft.ifftshift(framed, dim=(-2, -1)).expand(intensity.shape).reshape(-1, side, side)
+
+
+def _check_start(start: torch.Tensor, intensity: torch.Tensor) -> None:
+    """Refuse what has not the type or the shape of objects of these patterns, in one sentence."""
+    fits = isinstance(start, torch.Tensor) and (start.is_complex() or start.is_floating_point()) and start.ndim >= 2
+    if fits:
+        fits = start.shape[:-2] in ((), intensity.shape[:-2]) and max(start.shape[-2:]) <= intensity.shape[-1]
+    if not fits:
+        side, batch = intensity.shape[-1], tuple(intensity.shape[:-2])
+        raise ValueError(
+            f"expected a start as a complex or float torch tensor in a frame of at most {side} × {side}, its other "
+            f"dimensions {batch} as the patterns' or none, got {described(start)}; convert it, or crop it with "
+            "diffraction.to_frame"
+        )
+
+
+def _warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
+    """Measured amplitudes with the phases of objects' far fields, and their own field where nothing was measured."""
+    power = magnitude(torch.fft.fft2(start)).square()
+    if patterns.free is not None:  # what is left free must be of the pattern's scale
+        power.masked_fill_(patterns.free, 0)
+    measured = patterns.amplitude.square().sum((-2, -1), keepdim=True)
+    scale = (measured / power.sum((-2, -1), keepdim=True).clamp_min(LEAST_POWER)).sqrt()
+    return project_modulus(scale * start, patterns.amplitude, patterns.free)
 
 
 def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
@@ -84,11 +163,17 @@ class Run:
 
     def __init__(self, patterns: Patterns, options: Options, start: int):
         self.patterns, self.options = patterns, options
-        self.iterate = _random_start(patterns, options.seed, start)
-        if options.support is None:
-            self.support = options.shrinkwrap.first_support(patterns.amplitude)
+        given = options.start[patterns.number] if options.start is not None and start == 0 else None
+        if given is None:
+            self.iterate = _random_start(patterns, options.seed, start)
         else:
+            self.iterate = _warm_start(patterns, given)
+        if options.support is not None:
             self.support = options.support[patterns.number]
+        elif given is not None:
+            self.support = options.shrinkwrap.update(given, options.shrinkwrap.width(0, options.side))
+        else:
+            self.support = options.shrinkwrap.first_support(patterns.amplitude)
         self.alive = torch.arange(len(self.iterate), device=self.iterate.device)
         self.objects, self.supports = torch.zeros_like(self.iterate), self.support.clone()
         self.residual = torch.full(self.alive.shape, torch.inf, device=self.alive.device)
