@@ -25,8 +25,12 @@ RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
 WARM_RECIPE = "200*HIO+50*ER"
 """From a given start: a quarter of the iterations of `RECIPE`."""
 
-WARM = Shrinkwrap(threshold=0.15, sigma=1.0, period=10)
-"""From a given start: with the σ of 3 that suits random ones, nothing of it survives."""
+WARM = Shrinkwrap(threshold=0.2, sigma=1.0, period=10)
+"""From a given start: with the σ of 3 that suits random ones, nothing of it survives.
+
+The threshold is crystals'. From a `blob`, 0.2 solves 0.92 of them and 0.15 0.20; but 0.15 solves more of objects with
+dark parts, such as FashionMNIST's: 0.68 against 0.57.
+"""
 
 BETA = 0.85
 

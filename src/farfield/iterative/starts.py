@@ -59,6 +59,11 @@ class Options(NamedTuple):
 def blob(size: int) -> Complex[torch.Tensor, "size size"]:
     """Make a start that knows nothing: a Gaussian as large as objects are, the same for all patterns.
 
+    It is real and, but for the first row and column of an even frame, its own image through the origin, as no object
+    is: iterations leave that symmetry by this edge and by rounding. It costs nothing that could be measured: noise on
+    the blob solves as many crystals, and fewer images of FashionMNIST (the exact symmetry 0.08 fewer in 100
+    iterations, none fewer in 250).
+
     Parameters
     ----------
     size : int
