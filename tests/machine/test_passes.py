@@ -92,6 +92,15 @@ def test_both_roads_reconstruct(objects, both_roads):
         assert (found.residual < 0.05).all()
 
 
+@pytest.mark.parametrize("name", ["ALM", "AD"])
+def test_both_roads_carry(objects, both_roads, name):
+    pattern, noise = measure(objects[:4]), torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(1))
+    near = objects[:4] * (1 + 0.3 * noise)
+    first, second = both_roads(lambda: iterative.reconstruct(pattern, f"5*{name}", start=near))
+    assert torch.allclose(first.residual, second.residual, rtol=0.2)
+    assert (first.residual < iterative.reconstruct(pattern, "ER", start=near).residual).all()
+
+
 def test_loops_are_compiled_where_nothing_can_be_written(tmp_path):
     """As in a container without a home: files take the places of numba's folders, which stops even root."""
     package = tmp_path / "farfield"

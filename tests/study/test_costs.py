@@ -45,6 +45,15 @@ def test_jobs_ask_for_what_was_measured_and_not_for_hours(study, name, cost, nam
     assert costs.BASE < need.mem_mb < 2 * costs.BASE
 
 
+def test_a_round_of_alm_asks_for_more_time_than_an_iteration_of_hio(study):
+    recipes = {name: {"recipe": f"600*{name}", "starts": 5} for name in ("HIO", "ALM")}
+    light, heavy = (
+        costs.baseline({**study("paper"), "baselines": recipes}, cell(recipe=name), False) for name in recipes
+    )
+    assert heavy.runtime > 20 * light.runtime
+    assert heavy.mem_mb == light.mem_mb
+
+
 def test_a_gpu_costs_memory_and_saves_time(study):
     paper, names = study("paper"), {"samples": "1000000", "dimension": "15"}
     for cost, wildcards in ((costs.gaussian, cell(**names)), (costs.training, cell(samples="5000"))):

@@ -3,6 +3,10 @@
 This is our reconstruction of Zhuang, Wang, Travadi & Sun ("Phase Retrieval via Second-Order Nonsmooth Optimization",
 ICML workshop 2020), whose text is not to be had. The formulation agrees with what others say of it and with Luke,
 Sabach & Teboulle (2019); how often multipliers are updated, and ρ, are ours.
+
+With the true support and random starts, 60 rounds bring 0.92 of 400 images of FashionMNIST below a relative error of
+1e-2, where `500*HIO+100*ER` brings 0.99 in a thirteenth of the time; 120 rounds, or two starts, 0.95 to 0.97. SciPy's
+L-BFGS-B in double precision does as well as this one (0.92 and 0.93 of the same 100) in three times the time.
 """
 
 from collections.abc import Callable
@@ -12,7 +16,7 @@ import torch
 from farfield.iterative.projections import Carried, Project
 
 PENALTY = 0.03
-"""ρ, in units of the misfit's own curvature, and constant: made to grow, it solves half as many patterns."""
+"""ρ, in units of the misfit's own curvature, and constant: 0.02 and 0.05 solve fewer patterns, a growing one half."""
 
 ROUND = 10
 """Iterations of L-BFGS from one update of the multipliers to the next: all of them are remembered."""

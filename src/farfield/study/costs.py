@@ -34,6 +34,9 @@ LEARNED = 7e9
 ITERATED = 1.4e8
 """Pattern pixels a second that an iteration of a solver takes."""
 
+HEAVY = {"ALM": 100, "AD": 4}
+"""Iterations of other solvers that one of these costs."""
+
 
 class Need(NamedTuple):
     """What Snakemake calls these resources."""
@@ -93,7 +96,8 @@ def evaluation(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
 def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """For every start of every pattern of a baseline. As `whole_set`."""
     settings = config["baselines"][wildcards.recipe]
-    iterations = settings["starts"] * sum(step.iterations for step in parse(settings["recipe"]))
+    steps = parse(settings["recipe"])
+    iterations = settings["starts"] * sum(step.iterations * HEAVY.get(step.algorithm, 1) for step in steps)
     patterns = config["baseline_training_patterns"] + _tested(config)
     side = config["image_size"] * config["oversampling"]
     return _need(patterns, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
