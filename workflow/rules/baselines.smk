@@ -3,6 +3,7 @@ rule reconstruct:
         train=study_path("data/train.zarr"),
         test=study_path("data/test.zarr"),
         noisy=study_path("data/noisy.zarr"),
+        start=starts_of_recipe,
     output:
         train=directory(study_path("reconstructions/{recipe}/train.zarr")),
         test=directory(study_path("reconstructions/{recipe}/test.zarr")),
@@ -22,6 +23,8 @@ rule reconstruct:
         code=code("reconstruct"),
         sections=sections("train", "test", "noisy"),
         settings=recipe_settings,
+        start=start_of_recipe,
+        samples=max(config["samples"]),
         counts={"train": config["baseline_training_patterns"]},  # named: Snakemake compares params' values as a set
         seed=config["seeds"][0],
     script:

@@ -11,22 +11,17 @@ if not find_spec("farfield"):  # not installed: this checkout's
     sys.path.append(workflow.current_basedir.join("../../src").get_path_or_uri(secret_free=True))
 
 from farfield.learning.networks import NETWORKS
+from farfield.learning.objectives import OBJECTIVES
 from farfield.machine.devices import choose_device
 from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian
 from farfield.study.config import ConfigError, check, varied
+from farfield.study.errors import FLOORS, STARTS
+from farfield.study.sections import objective, source
 from farfield.study.tables import TABLES
 from farfield.symmetry.actions import LEVELS
 
-FIGURES = [
-    "symmetries",
-    "figure2",
-    "more-samples",
-    "reconstructions",
-    "error-against-size",
-    "learning-curves",
-    "error-against-time",
-]
+RUNS = ["recipe", "starts", "beta", "support", "shrinkwrap"]  # what a recipe's settings are
 
 
 def checked(config):
@@ -48,14 +43,15 @@ ENVIRONMENT = f"../../envs/{'cpu' if config['device'] == 'cpu' else 'gpu'}.yaml"
 
 wildcard_constraints:
     network="|".join(config["networks"]),
-    symmetry="before|half-space|centred|phase|after",
+    symmetry="|".join({*config["objectives"], *LEVELS, "half-space"}),
     level="centred|phase",
     kind="real-gaussian|complex-gaussian",
     dimension=r"\d+",
     samples=r"\d+",
     seed=r"\d+",
     split="train|test|noisy",
-    recipe="|".join(config["baselines"]) or "none",
+    recipe="|".join([*config["baselines"], *config["refined"]]) or "none",
+    start="|".join([*config["objectives"], *STARTS, "cold"]),
     variant="|".join(config["sweep"]["variants"]),
     number=r"\d",
 
@@ -74,6 +70,16 @@ def code(script, *classes):
 def code_with_network(script):
     """The same, and of the one network that a job is about."""
     return lambda wildcards: code(script, NETWORKS[wildcards.network])
+
+
+def code_with_objective(script):
+    """The same, of the one network and of the one objective that a training is about."""
+
+    def of(wildcards):
+        physics = OBJECTIVES[objective(config, wildcards.symmetry).physics]
+        return code(script, NETWORKS[wildcards.network], physics)
+
+    return of
 
 
 def code_with_problem(script):
@@ -101,9 +107,10 @@ def section(name):
     """What a set depends on: of the sets' sizes, its own alone. The noisy one is made of the test set."""
     if name == "noisy":
         return section("test") | {"noise": config["noise"]}
-    others = {"training", "validation", "test"} - {"training" if name == "train" else name}
-    crystals = {key: value for key, value in config["crystals"].items() if key not in others}
-    return {key: config[key] for key in ("image_size", "oversampling")} | {"crystals": crystals}
+    size = {"train": "training", "train-natural": "training"}.get(name, name)
+    others, of = {"training", "validation", "test"} - {size}, source(config)
+    objects = {key: value for key, value in config[of].items() if key not in others}
+    return {key: config[key] for key in ("image_size", "oversampling")} | {of: objects}
 
 
 def section_of_wildcard(wildcards):
@@ -118,8 +125,14 @@ def sections(*names):
 
 def training_set(wildcards):
     """The store that a cell of the grid trains on."""
-    names = {"before": "train", "after": "train-broken"}
-    return study_path(f"data/{names.get(wildcards.symmetry, f'train-{wildcards.symmetry}')}.zarr")
+    labels = objective(config, wildcards.symmetry).training_set
+    name = {"before": "train", "after": "train-broken"}.get(labels, f"train-{labels}")
+    return study_path(f"data/{name}.zarr")
+
+
+def objective_of_wildcard(wildcards):
+    """What a network is trained for; a level of symmetry breaking is named after its labels."""
+    return config["objectives"].get(wildcards.symmetry, {"labels": wildcards.symmetry})
 
 
 def level_of_wildcard(wildcards):
@@ -136,12 +149,18 @@ def models_of_cell(wildcards):
     )
 
 
+def shown():
+    """Objectives of the grid over all training sizes: the study's two where it has them, else all."""
+    both = [name for name in ("before", "after") if name in config["objectives"]]
+    return both if len(both) == 2 else list(config["objectives"])
+
+
 def cells(pattern, **others):
     """A path for every cell of the grid: network, symmetry and training size."""
     return expand(
         study_path(pattern),
         network=config["networks"],
-        symmetry=["before", "after"],
+        symmetry=shown(),
         samples=sorted(config["samples"]),
         **others,
     )
@@ -162,6 +181,11 @@ def constants(split):
     return zero + mean
 
 
+def floors():
+    """Scores on the test set of what knows nothing of a pattern and stands in tables of starts alone."""
+    return expand(study_path("scores/{floor}/test.zarr"), floor=FLOORS)
+
+
 def scores(split):
     """Every score store of a split, in the order of the tables' lines."""
     return scores_of_methods(split) + constants(split)
@@ -169,13 +193,13 @@ def scores(split):
 
 def order_of_methods():
     """The order of lines and colours: a param, as Snakemake compares inputs as a set."""
-    return [*config["networks"], *config["baselines"]]
+    return [*config["networks"], *config["baselines"], *config["refined"]]
 
 
 def scores_of_methods(split):
     """Score stores of what reconstructs: networks and baselines."""
     return cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split) + expand(
-        study_path("scores/{recipe}/{split}.zarr"), recipe=config["baselines"], split=split
+        study_path("scores/{recipe}/{split}.zarr"), recipe=[*config["baselines"], *config["refined"]], split=split
     )
 
 
@@ -190,23 +214,25 @@ def histories():
 
 
 def reconstructions_of_test():
-    """What figure 3 shows: both networks at the largest size, and the baselines."""
-    largest = max(config["samples"])
+    """What figure 3 shows: the networks at the largest size, and what is iterative."""
     return expand(
         study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr"),
         network=config["networks"],
-        symmetry=["before", "after"],
-        samples=largest,
-    ) + expand(study_path("reconstructions/{recipe}/test.zarr"), recipe=config["baselines"])
+        symmetry=shown(),
+        samples=max(config["samples"]),
+    ) + expand(
+        study_path("reconstructions/{recipe}/test.zarr"), recipe=[*config["baselines"], *config["refined"]]
+    )
 
 
 def tables(*suffixes):
-    names = [*(f"table{number}" for number in TABLES), "noise", "gaussian", "paired"]
-    return expand(study_path("tables/{name}.{suffix}"), name=names, suffix=suffixes)
+    """Every table that the config asks for."""
+    return expand(study_path("tables/{name}.{suffix}"), name=config["tables"], suffix=suffixes)
 
 
 def figures(*suffixes):
-    return expand(study_path("figures/{name}.{suffix}"), name=FIGURES, suffix=suffixes)
+    """Every figure that the config asks for."""
+    return expand(study_path("figures/{name}.{suffix}"), name=config["figures"], suffix=suffixes)
 
 
 def gaussian_cells():
@@ -276,11 +302,23 @@ def scores_of_symmetry(symmetry):
     )
 
 
+def largest_cells(pattern, **others):
+    """A path for every objective, at the largest training size."""
+    return expand(
+        study_path(pattern), symmetry=config["objectives"], samples=max(config["samples"]), **others
+    )
+
+
 def largest_models(wildcards):
-    """Weights of every seed of a network, trained after breaking on the largest set."""
-    cell = study_path("models/{network}/after/n{samples}/seed{seed}/{weights}.safetensors")
+    """Weights of every seed and objective of a network, trained on the largest set."""
     weights = {"seed": config["seeds"], "weights": ["final", "best"]}
-    return expand(cell, network=wildcards.network, samples=max(config["samples"]), **weights)
+    cell = "models/{network}/{symmetry}/n{samples}/seed{seed}/{weights}.safetensors"
+    return largest_cells(cell, network=wildcards.network, **weights)
+
+
+def largest_scores(wildcards):
+    """Their scores on the test set."""
+    return largest_cells("scores/{network}/{symmetry}/n{samples}/test.zarr", network=wildcards.network)
 
 
 def released():
@@ -288,9 +326,70 @@ def released():
     return expand(study_path("released/{network}.{suffix}"), network=config["networks"], suffix=["safetensors", "md"])
 
 
+def iterative(wildcards):
+    """The section of an iterative method: a baseline, or one that refines what another made."""
+    return (config["baselines"] | config["refined"])[wildcards.recipe]
+
+
+def scores_of_strategies(wildcards):
+    """Scores on the test set of all that a table of strategies compares, in the order of its lines."""
+    plain = ["zero", "box", "blob", f"mean-object/before/n{max(config['samples'])}"]
+    names = [*plain, *config["baselines"], *config["refined"]]
+    return expand(study_path("scores/{name}/test.zarr"), name=names) + largest_cells(
+        "scores/{network}/{symmetry}/n{samples}/test.zarr", network=config["networks"]
+    )
+
+
+def order_of_strategies():
+    """The order of a table of strategies: a param, as Snakemake compares inputs as a set."""
+    return [*order_of_methods(), *config["objectives"]]
+
+
+def published_of_strategies(wildcards):
+    """What the paper states, for the table that stands beside it."""
+    return published("passive") if wildcards.name == "passive" else ""
+
+
+def starts_compared():
+    """Every start that a table of starts compares."""
+    return ["cold", *reversed(STARTS), *config["objectives"]]
+
+
+def models_of_start(wildcards):
+    """Best validated weights of every seed of the network that makes a start; none for what is not learned."""
+    if wildcards.start not in config["objectives"]:
+        return []
+    cell = f"models/{config['networks'][0]}/{wildcards.start}/n{max(config['samples'])}"
+    return expand(study_path(cell + "/seed{seed}/best.safetensors"), seed=config["seeds"])
+
+
+def code_with_start(script):
+    """The code of a script, and of the network that makes the start, if any."""
+    return lambda wildcards: code(
+        script, *[NETWORKS[config["networks"][0]]] * (wildcards.start in config["objectives"])
+    )
+
+
 def recipe_settings(wildcards):
-    """Settings of a baseline, from the config."""
-    return config["baselines"][wildcards.recipe]
+    """Settings of its recipe."""
+    return {key: value for key, value in iterative(wildcards).items() if key in RUNS}
+
+
+def start_of_recipe(wildcards):
+    """The method that it starts from, if any; a dict, as Snakemake compares params' values as a set."""
+    return {"method": iterative(wildcards).get("start", "")}
+
+
+def starts_of_recipe(wildcards):
+    """Reconstructions that it starts from, of each set; none for random phases, the mean object and the blob."""
+    settings = iterative(wildcards)
+    name = settings.get("start", "")
+    if name in config["objectives"]:
+        network = settings["network"] or config["networks"][0]
+        name = f"{network}/{name}/n{max(config['samples'])}"
+    elif name in ("", *STARTS):
+        return []
+    return expand(study_path("reconstructions/{name}/{split}.zarr"), name=name, split=["train", "test", "noisy"])
 
 
 def truths_of_network(wildcards):

@@ -6,7 +6,7 @@ rule simulate:
     benchmark:
         study_path("benchmarks/simulate/{set}.tsv")
     wildcard_constraints:
-        set="train|validation|test",
+        set="train|train-natural|validation|test",
     conda:
         ENVIRONMENT
     threads: 1

@@ -22,9 +22,10 @@ rule train:
         **asks(costs.training),
         gpu=gpus,
     params:
-        code=code_with_network("train"),
+        code=code_with_objective("train"),
         sections=sections("train", "validation"),
         settings=config["training"],
+        objective=objective_of_wildcard,
         options=network_options,
         keeps=KEEPS,
     script:
@@ -41,9 +42,10 @@ use rule train as train_variant with:
     benchmark:
         study_path("benchmarks/sweep/{variant}/{network}/{symmetry}/n{samples}/seed{seed}.tsv")
     params:
-        code=code_with_network("train"),
+        code=code_with_objective("train"),
         sections=sections("train", "validation"),
         settings=variant_settings,
+        objective=objective_of_wildcard,
         options=variant_options,
         keeps=KEEPS,
 
@@ -119,7 +121,7 @@ rule evaluate_network:
 rule release:
     input:
         models=largest_models,
-        scores=study_path(f"scores/{{network}}/after/n{max(config['samples'])}/test.zarr"),
+        scores=largest_scores,
     output:
         model=study_path("released/{network}.safetensors"),
         card=study_path("released/{network}.md"),

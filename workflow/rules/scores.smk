@@ -30,7 +30,7 @@ rule score_constants:
         after=study_path("data/train-broken.zarr"),
         test=study_path("data/test.zarr"),
     output:
-        [directory(path) for path in constants("train") + constants("test")],
+        [directory(path) for path in constants("train") + constants("test") + floors()],
     log:
         study_path("logs/score/constants.log"),
     conda:

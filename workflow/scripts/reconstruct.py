@@ -1,19 +1,27 @@
 import torch
 
-from farfield.iterative import Shrinkwrap, reconstruct
+from farfield.learning import batches
 from farfield.machine import devices, jobs, store
-from farfield.study import methods
+from farfield.study import methods, starting
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     params, device = snakemake.params, devices.claim_device(snakemake.config["device"])
-    settings = {**params.settings, "shrinkwrap": Shrinkwrap(**params.settings["shrinkwrap"])}
-    for split, section in params.sections.items():
-        options = {**settings, "seed": params.seed, "oversampling": section["oversampling"]}
+    training = batches.first(store.open_dataset(snakemake.input.train, params.sections["train"]), params.samples)
+    for index, (split, section) in enumerate(params.sections.items()):
         dataset = store.open_dataset(snakemake.input[split], section)
+        count = min(params.counts.get(split, dataset.sizes["sample"]), dataset.sizes["sample"])
+        if snakemake.input.get("start"):
+            begin = starting.read(snakemake.input.start[index], section, count)
+        else:
+            begin = starting.find(params.start["method"], training, params.seed)
         found = methods.reconstruct_all(
-            {(params.seed, "final"): lambda x, how=options: reconstruct(x.to(device), **how).objects},
-            torch.from_numpy(dataset.intensity[: params.counts.get(split)].values),
+            {
+                (seed, "final"): starting.method(params.settings, section["oversampling"], seed, objects, device)
+                for seed, objects in begin.objects.items()
+            },
+            torch.from_numpy(dataset.intensity[:count].values),
             {"method": snakemake.wildcards.recipe, "kind": "iterative", "split": split},
+            begin.spent,
         )
         store.write_dataset(found, snakemake.output[split], section)

@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from farfield.machine import jobs, store
-from farfield.study import scores
+from farfield.study import errors, scores
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -23,5 +23,6 @@ with jobs.job(snakemake.log[0]):
         training = sets["before"].isel(sample=slice(samples))
         scored = scores.score_constant("zero", training, training, {"split": "train", "samples": samples})
         store.write_dataset(scored, root / f"zero/n{samples}/train.zarr", sections["train"])
-    scored = scores.score_constant("zero", sets["before"], sets["test"], {"split": "test"})
-    store.write_dataset(scored, root / "zero/test.zarr", sections["test"])
+    for name in ("zero", *errors.FLOORS):
+        scored = scores.score_constant(name, sets["before"], sets["test"], {"split": "test"})
+        store.write_dataset(scored, root / f"{name}/test.zarr", sections["test"])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from farfield.learning import batches, tensorboard, training
+from farfield.learning import batches, settings, tensorboard, training
+from farfield.learning.objectives import objective
 from farfield.machine import jobs, provenance, store
 from farfield.study import datasets
 
@@ -52,14 +53,19 @@ with jobs.job(snakemake.log[0]):
             cell.network,
             sets["train"].object,
             sets["validation"].object,
-            training.Settings(**snakemake.params.settings),
+            settings.Settings(**snakemake.params.settings),
+            objective.Objective(**snakemake.params.objective),
             folder=folder,
             seed=int(cell.seed),
             oversampling=sections["train"]["oversampling"],
             options=snakemake.params.options,
             device=snakemake.config["device"],
             memory=snakemake.config["memory"],
-            origin={"symmetry": cell.symmetry, "git_commit": provenance.git_commit()},
+            origin={
+                "symmetry": cell.symmetry,
+                "objects": "images" if "images" in sections["train"] else "crystals",
+                "git_commit": provenance.git_commit(),
+            },
             on_epoch=tensorboard.writer(folder) if snakemake.config["tensorboard"] else lambda row: None,
         )
         if snakemake.params.keeps:

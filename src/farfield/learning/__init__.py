@@ -4,9 +4,11 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["batches", "networks", "optimiser", "tensorboard", "training"],
+    ["batches", "networks", "objectives", "optimiser", "settings", "tensorboard", "training"],
     submod_attrs={
         "networks": ["NETWORKS", "create", "load"],
-        "training": ["Settings", "TrainingError", "fit"],
+        "objectives": ["OBJECTIVES", "Objective"],
+        "settings": ["Settings"],
+        "training": ["TrainingError", "fit"],
     },
 )

@@ -7,6 +7,7 @@ order, so where it lies changes no loss.
 
 import hashlib
 import logging
+import math
 import shutil
 import tempfile
 import weakref
@@ -66,16 +67,23 @@ class Survey(NamedTuple):
         Of every number in it.
     mean, deviation : torch.Tensor, float32, shape (M, M)
         Of the compressed patterns; infinite where they never vary, so that such an input enters as zero.
+    energy : float
+        Mean square of the objects' real and imaginary parts: the mean squared error of predicting zero.
     """
 
     digest: str
     mean: torch.Tensor
     deviation: torch.Tensor
+    energy: float
+
+    def spread(self) -> torch.Tensor:
+        """Deviation (M, M) of the compressed patterns, zero where they never vary."""
+        return torch.where(self.deviation.isinf(), 0, self.deviation)
 
     def of_all_pixels(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and deviation over every pixel of every pattern, as scalars."""
-        spread = torch.where(self.deviation.isinf(), 0, self.deviation).square() + self.mean.square()
-        return self.mean.mean(), (spread.mean() - self.mean.mean().square()).sqrt()
+        squares = self.spread().square() + self.mean.square()
+        return self.mean.mean(), (squares.mean() - self.mean.mean().square()).sqrt()
 
 
 def read_samples(objects: Source | _Scratch, begin: int = 0, end: int | None = None) -> torch.Tensor:
@@ -136,7 +144,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     """
     _check_objects(objects, name)
     digest = hashlib.sha256(str(tuple(objects.shape)).encode())
-    total = squares = torch.zeros((), dtype=torch.float64)
+    total = squares = energy = torch.zeros((), dtype=torch.float64)
     for index, block in enumerate(_blocks(objects)):
         if not bool(torch.isfinite(block.sum())):
             begin = index * BLOCK
@@ -147,10 +155,12 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
         digest.update(block.contiguous().numpy().tobytes())
         inputs = compress(measure(block, oversampling)).double()
         total, squares = total + inputs.sum(0), squares + inputs.square().sum(0)
+        energy = energy + torch.view_as_real(block).square().sum(dtype=torch.float64)
     mean = total / len(objects)
     deviation = (squares / len(objects) - mean.square()).clamp_min(0).sqrt()
     deviation[deviation < LEAST_DEVIATION] = torch.inf
-    return Survey(digest.hexdigest()[:16], mean.float(), deviation.float())
+    parts = 2 * math.prod(objects.shape)
+    return Survey(digest.hexdigest()[:16], mean.float(), deviation.float(), float(energy) / parts)
 
 
 def shuffled_groups(count: int, side: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

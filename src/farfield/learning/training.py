@@ -1,4 +1,4 @@
-"""Supervised training of one network: one readable loop that resumes by default."""
+"""Training of one network for one objective: one readable loop that resumes by default."""
 
 import copy
 import hashlib
@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 import farfield
 from farfield.learning.batches import Batches, Source, Survey, read_samples, survey
 from farfield.learning.networks import retriever as models
-from farfield.learning.networks.making import create
+from farfield.learning.networks.making import create, inputs_of
 from farfield.learning.networks.registry import NETWORKS
 from farfield.learning.networks.retriever import Retriever, compression, predict
+from farfield.learning.objectives.objective import Loss, Objective
+from farfield.learning.objectives.registry import OBJECTIVES
 from farfield.learning.optimiser import Adam
+from farfield.learning.settings import Settings
 from farfield.machine import store
 from farfield.machine.devices import claim_device, uses_bfloat16
 from farfield.machine.heap import keep_freed_memory
 from farfield.machine.provenance import digest
-from farfield.machine.shapes import Estimates, check_whole
+from farfield.machine.shapes import Estimates
 from farfield.physics.diffraction import measure
 from farfield.symmetry.sa_mse import symmetry_adjusted_mse
 
@@ -38,8 +41,6 @@ CHECKPOINT, PROGRESS = "checkpoint.pt", "progress.csv"
 MODELS, HISTORY = ("final.safetensors", "best.safetensors"), "history.csv"
 """What a training leaves."""
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-
 CHECKPOINT_SECONDS = 5.0
 """Least time between checkpoints: rare enough to cost nothing, and a kill loses little."""
 
@@ -48,66 +49,14 @@ class TrainingError(ArithmeticError):
     """A training that must not count as done."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a training depends on beside its data; the config's section ``training`` and its defaults.
-
-    Attributes
-    ----------
-    epochs : int
-        Most passes over the training set, unless these are fewer updates than `updates`.
-    updates : int
-        Least updates before a training ends by its epochs: small sets get more passes.
-    batch_size : int
-        Of each update but the last of an epoch, which takes what is left; a smaller set is one batch.
-    learning_rate, learning_rate_floor : float
-        Adam's first rate, and the one at which the training stops.
-    factor : float
-        Of the learning rate at the (`patience` + 1)th epoch in turn without a validation SA-MSE that is lower than
-        the lowest by more than 0.01 % of it (torch's ReduceLROnPlateau).
-    patience : int
-    precision : str
-        ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it natively.
-    inputs : str
-        How intensities enter: a key of `retriever.COMPRESSIONS`, with ``-standardised`` behind it to bring every
-        pixel to mean 0 and deviation 1 over the training set, or ``-normalised`` to do so with all pixels alike.
-    """
-
-    epochs: int = 8
-    updates: int = 500
-    batch_size: int = 16
-    learning_rate: float = 2e-3
-    learning_rate_floor: float = 1e-5
-    factor: float = 0.5
-    patience: int = 3
-    precision: str = "auto"
-    inputs: str = "log-standardised"
-
-    def __post_init__(self):
-        for name, least in (("epochs", 1), ("updates", 0), ("batch_size", 1), ("patience", 0)):
-            check_whole(name, getattr(self, name), least)
-        if not 0 < self.learning_rate_floor < self.learning_rate:
-            raise ValueError(
-                f"expected a learning_rate_floor between 0 and the learning_rate, {self.learning_rate:g}, got "
-                f"{self.learning_rate_floor:g}; lower it"
-            )
-        if not 0 < self.factor < 1:
-            raise ValueError(f"expected a factor between 0 and 1, got {self.factor:g}; 0.5 is usual")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"expected precision out of {', '.join(PRECISIONS)}, got {self.precision!r}; change it")
-        compression(self.inputs)
-
-    def epochs_of(self, samples: int) -> int:
-        """Most epochs of a training set of so many samples."""
-        return max(self.epochs, math.ceil(self.updates / math.ceil(samples / self.batch_size)))
-
-
 class _Trainer:
     """The state of a training between two epochs: what a checkpoint holds."""
 
-    def __init__(self, model: Retriever, settings: Settings, samples: int, fingerprint: str):
-        self.model, self.settings, self.fingerprint = model, settings, fingerprint
+    def __init__(self, model: Retriever, loss: Loss, settings: Settings, samples: int, fingerprint: str):
+        self.model, self.loss, self.settings, self.fingerprint = model, loss, settings, fingerprint
+        self.autocast = uses_bfloat16(settings.precision, model.mean.device)
         self.epochs = settings.epochs_of(samples)
+        self.updates = math.ceil(samples / settings.batch_size)
         self.optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
         self.scheduler = ReduceLROnPlateau(
             self.optimizer,
@@ -126,14 +75,33 @@ class _Trainer:
 
     @property
     def finished(self) -> bool:
-        reached_floor = bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
+        plateau = self.settings.schedule == "plateau"
+        reached_floor = plateau and bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
         return len(self.history) >= self.epochs or reached_floor
+
+    def network(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Outputs (batch, 2, N, N) in float32, computed in the training's precision."""
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
+            return self.model.backbone(inputs).float()
+
+    def update(self, inputs: torch.Tensor, targets: torch.Tensor, number: int) -> torch.Tensor:
+        """Learn from one batch, the one of this number in its epoch; return its loss."""
+        progress = (len(self.history) + number / self.updates) / self.epochs
+        if self.settings.schedule == "cosine":
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.rate_at(progress)
+        loss = self.loss(self.network, inputs, targets, progress)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
     def record(self, row: dict[str, Any]) -> None:
         """End an epoch: keep the model if it is the best so far, and let the plateau be judged."""
         if all(row["validation_sa_mse"] < earlier["validation_sa_mse"] for earlier in self.history):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        self.scheduler.step(row["validation_sa_mse"])
+        if self.settings.schedule == "plateau":
+            self.scheduler.step(row["validation_sa_mse"])
         self.history.append(row)
         changing = {
             "model": self.model.state_dict(),
@@ -182,14 +150,8 @@ def _one_epoch(trainer: _Trainer, batches: Batches, seed: int) -> float:
     torch.manual_seed(epoch_seed)
     trainer.model.train()
     total = torch.zeros((), device=batches.device)
-    for inputs, targets in batches.epoch(trainer.settings.batch_size, epoch_seed):
-        with torch.autocast(batches.device.type, torch.bfloat16, enabled=batches.dtype == torch.bfloat16):
-            output = trainer.model.backbone(inputs)
-        loss = torch.nn.functional.mse_loss(output.float(), targets)
-        trainer.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        trainer.optimizer.step()
-        total += loss.detach() * len(inputs)
+    for number, (inputs, targets) in enumerate(batches.epoch(trainer.settings.batch_size, epoch_seed)):
+        total += trainer.update(inputs, targets, number) * len(inputs)
     return float(total) / len(batches)
 
 
@@ -269,6 +231,7 @@ def fit(
     training: Source,
     validation: Source,
     settings: Settings | None = None,
+    objective: Objective | None = None,
     *,
     folder: str | Path,
     seed: int = 0,
@@ -288,6 +251,8 @@ def fit(
     training, validation : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
         Objects, in memory or lazily in an open store; their noise-free patterns are what the network sees.
     settings : Settings, optional
+    objective : Objective, optional
+        By default the labels as they come.
     folder : str or Path
         Gets ``final.safetensors``, ``best.safetensors`` and ``history.csv`` (a row an epoch: loss, validation
         SA-MSE, learning rate, seconds, samples trained a second), each atomically. While the training runs, a
@@ -320,8 +285,10 @@ def fit(
         If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
     """
     keep_freed_memory()
-    place, options, folder, settings = claim_device(device), dict(options or {}), Path(folder), settings or Settings()
-    compress, _ = compression(settings.inputs)
+    place, options, folder = claim_device(device), dict(options or {}), Path(folder)
+    settings, objective = settings or Settings(), objective or Objective()
+    inputs = inputs_of(network) or settings.inputs
+    compress, _ = compression(inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
     size = training.shape[-1]
@@ -338,19 +305,23 @@ def fit(
         "image_size": size,
         "oversampling": oversampling,
         "options": options,
-        "inputs": settings.inputs,
+        "inputs": inputs,
         "training": asdict(settings),
+        "objective": asdict(objective),
         "seed": seed,
         "samples": len(training),
         "data": found.digest + unseen.digest,
-        "code": digest(__name__, NETWORKS[network]),
+        "code": digest(__name__, NETWORKS[network], OBJECTIVES[objective.physics]),
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    model = _with_scaling(backbone, size * oversampling, settings.inputs, found).to(place)
+    model = _with_scaling(backbone, size * oversampling, inputs, found).to(place)
+    # What a network makes of raw amplitudes itself, such as their square's transform, needs their digits.
+    kept_as = torch.float32 if inputs_of(network) else dtype
     try:
-        trainer = _Trainer(model, settings, len(training), fingerprint)
+        loss = Loss(objective, found.energy, size * oversampling, found.spread().to(place) / model.deviation)
+        trainer = _Trainer(model, loss, settings, len(training), fingerprint)
         trainer.resume(folder)
-        batches = Batches(training, oversampling, model.scale, device=place, dtype=dtype, memory=memory)
+        batches = Batches(training, oversampling, model.scale, device=place, dtype=kept_as, memory=memory)
         _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)
     except torch.OutOfMemoryError:
         raise TrainingError(

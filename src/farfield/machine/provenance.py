@@ -20,7 +20,11 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 
-LISTS = ("farfield.learning.networks.registry", "farfield.problems.registry")
+LISTS = (
+    "farfield.learning.networks.registry",
+    "farfield.learning.objectives.registry",
+    "farfield.problems.registry",
+)
 """Modules that only name alternatives: who adds one changes none of the others."""
 
 BESIDE = (

@@ -20,6 +20,9 @@ Intensity = Float[torch.Tensor, "*batch rows columns"]
 TINY = torch.finfo(torch.float64).tiny
 """Keeps a division by nothing finite."""
 
+TINY_FLOAT32 = torch.finfo(torch.float32).tiny
+"""The same in single precision."""
+
 PerSample = Float[torch.Tensor, "*batch"]
 PerSampleBool = Bool[torch.Tensor, "*batch"]
 PerSampleInt = Int[torch.Tensor, "*batch"]

@@ -6,9 +6,11 @@ conjugate flip is a turn by 180°. No two of all 70 000 images share a pattern: 
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +41,9 @@ ADVICE = "install Debian's (apt-get install dataset-fashion-mnist), or set image
 MAGIC = b"\x00\x00\x08\x03"
 """First bytes of an idx file of unsigned bytes in three axes."""
 
+GZIP = b"\x1f\x8b"
+"""First bytes of what gzip has packed; its last four are the length of the content."""
+
 HEADER = 16
 """Bytes before the first pixel: the magic number, and three sizes as big-endian integers."""
 
@@ -52,11 +57,24 @@ def _content(path: Path) -> bytes:
         raise ValueError(f"expected FashionMNIST's images in {path}, got no such file; {ADVICE}")
     content = path.read_bytes()
     try:
-        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        return gzip.decompress(content) if content.startswith(GZIP) else content
     except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise ValueError(_damaged(path)) from None
+
+
+def _shape(header: bytes, length: int, path: Path) -> tuple[int, int, int]:
+    """Read a header, and hold the file's length against it."""
+    if header[:4] != MAGIC[: len(header)]:
         raise ValueError(
-            f"expected a whole gzip file, got {path}, which is truncated or damaged; copy it again"
-        ) from None
+            f"expected an idx file of images (magic number {MAGIC.hex()}), got {header[:4].hex()} in {path}; "
+            "give train-images-idx3-ubyte or t10k-images-idx3-ubyte"
+        )
+    shape = struct.unpack(">3I", header[4:HEADER].ljust(12, b"\0"))
+    needed = HEADER + math.prod(shape)
+    if length != needed:
+        fault = "is truncated" if length < needed else "has trailing bytes"
+        raise ValueError(f"expected {needed} bytes of images in {path}, got {length}: it {fault}; copy again")
+    return shape
 
 
 def read_idx(path: str | Path) -> UInt8[np.ndarray, "count rows columns"]:
@@ -81,17 +99,58 @@ def read_idx(path: str | Path) -> UInt8[np.ndarray, "count rows columns"]:
     LeCun et al., "The MNIST database": the format.
     """
     content = _content(Path(path))
-    if content[:4] != MAGIC[: len(content)]:
-        raise ValueError(
-            f"expected an idx file of images (magic number {MAGIC.hex()}), got {content[:4].hex()} in {path}; "
-            "give train-images-idx3-ubyte or t10k-images-idx3-ubyte"
-        )
-    shape = struct.unpack(">3I", content[4:HEADER].ljust(12, b"\0"))
-    needed = HEADER + math.prod(shape)
-    if len(content) != needed:
-        fault = "is truncated" if len(content) < needed else "has trailing bytes"
-        raise ValueError(f"expected {needed} bytes of images in {path}, got {len(content)}: it {fault}; copy again")
+    shape = _shape(content[:HEADER], len(content), Path(path))
     return np.frombuffer(content, np.uint8, offset=HEADER).reshape(shape).copy()  # a buffer's own is read-only
+
+
+class Held(NamedTuple):
+    """What a file of images holds: how many, and the larger side of each, in pixels."""
+
+    count: int
+    side: int
+
+
+def check(which: str, path: str | Path | None = None) -> Held:
+    """Tell what the file of a set holds by its first and last bytes, without reading what lies between.
+
+    Parameters
+    ----------
+    which : str
+        A key of `SETS`.
+    path : str, Path or None
+        Where the files lie, see `find`.
+
+    Returns
+    -------
+    Held
+
+    Raises
+    ------
+    ValueError
+        As `read_idx`, but for what only reading all would tell.
+    """
+    file = _file(find(path), SETS[which])
+    ends = file.read_bytes() if file.stat().st_size < HEADER else _ends(file)
+    packed = ends.startswith(GZIP)
+    length = int.from_bytes(ends[-4:], "little") if packed else file.stat().st_size
+    try:
+        with gzip.open(file) if packed else file.open("rb") as content:
+            shape = _shape(content.read(HEADER), length, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise ValueError(_damaged(file)) from None
+    return Held(shape[0], max(shape[1:]))
+
+
+def _ends(file: Path) -> bytes:
+    """Read the first and the last bytes of a file."""
+    with file.open("rb") as raw:
+        first = raw.read(len(GZIP))
+        raw.seek(-4, os.SEEK_END)
+        return first + raw.read()
+
+
+def _damaged(file: Path) -> str:
+    return f"expected a whole gzip file, got {file}, which is truncated or damaged; copy it again"
 
 
 def _file(folder: Path, name: str) -> Path:

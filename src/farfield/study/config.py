@@ -3,18 +3,19 @@
 import ast
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
 import jsonschema
 import torch
 
-from farfield.iterative.recipe import RecipeError, parse
 from farfield.learning import networks
+from farfield.learning.networks.making import inputs_of
+from farfield.learning.networks.retriever import Retriever
 from farfield.machine import devices
-from farfield.study.errors import CONSTANTS
+from farfield.study import sections
+from farfield.study.wording import suggest
 
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
@@ -29,6 +30,10 @@ _Validator = jsonschema.validators.extend(
         }
     ),
 )
+
+
+SIDES = {*(f"table{number}" for number in range(1, 6)), "paired", "error-against-size"}
+"""Tables and figures that hold one side of symmetry breaking against the other."""
 
 
 class ConfigError(ValueError):
@@ -70,16 +75,11 @@ def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, 
         if isinstance(value, dict):
             filled[key] = complete(value, rule)
         elif isinstance(value, list):
-            filled[key] = [_number(item, rule.get("items", {}).get("type")) for item in value]
+            of = rule.get("items", {})
+            filled[key] = [complete(x, of) if isinstance(x, dict) else _number(x, of.get("type")) for x in value]
         else:
             filled[key] = _number(value, rule.get("type"))
     return filled
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
 def _expected(error: jsonschema.ValidationError) -> str:
@@ -123,7 +123,7 @@ def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
             known = error.schema.get("properties", {})
             for key in set(error.instance) - set(known):
                 where = f"{path}: " if path else ""
-                yield f"{where}unknown key {key!r}; {_suggest(key, known)}"
+                yield f"{where}unknown key {key!r}; {suggest(key, known)}"
         elif error.validator == "required":
             yield f"{path + ': ' if path else ''}{error.message}; add it"
         else:
@@ -156,8 +156,9 @@ def _try_network(name: str, size: int, oversampling: int, options: Mapping[str, 
     """Make a network, and let it see two patterns."""
     # Not on torch's meta device, which would do without memory but imports torch's compiler: 1.6 s.
     model = networks.create(name, size, oversampling, **options)
+    scaling = Retriever(model, oversampling * size, inputs_of(name) or "log")
     with torch.inference_mode():
-        shape = tuple(model(torch.zeros(2, oversampling * size, oversampling * size)).shape)
+        shape = tuple(model(scaling.scale(torch.zeros(2, oversampling * size, oversampling * size))).shape)
     if shape != (2, 2, size, size):
         raise ValueError(f"expected objects of shape (2, {size}, {size}) for each pattern, got {shape[1:]}")
 
@@ -166,7 +167,7 @@ def _network_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     for key in ("networks", "network_options"):
         for name in config[key]:
             if name not in networks.NETWORKS:
-                yield f"{key}: unknown network {name!r}; {_suggest(name, networks.NETWORKS)}"
+                yield f"{key}: unknown network {name!r}; {suggest(name, networks.NETWORKS)}"
     for name in config["networks"]:  # options of others wait until these are named
         if name in networks.NETWORKS:
             try:
@@ -179,29 +180,27 @@ def _network_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[str]:
-    simulated = config["crystals"]["training"]
+    of = sections.source(config)
+    simulated = config[of]["training"]
     for size in config["samples"]:
         if size > simulated:
-            yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise crystals: training"
-    if config["partial_breaking"]["samples"] > simulated:
+            yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise {of}: training"
+    if config["partial_breaking"]["samples"] > simulated and of == "crystals":
         yield f"partial_breaking: samples: expected at most the {simulated} simulated; lower it"
     fewest_vectors = min(*config["gaussian"]["samples"], config["partial_breaking"]["gaussian_samples"])
     if fewest_vectors < config["gaussian"]["neighbours"]:
         yield f"gaussian: neighbours: expected at most the smallest samples, {fewest_vectors}; lower it"
-    if config["figure_samples"]["count"] > config["crystals"]["test"]:
-        yield "figure_samples: count: expected no more than crystals: test; lower it"
-    if config["noise"]["patterns"] > config["crystals"]["test"]:
-        yield "noise: patterns: expected no more than crystals: test; lower it"
+    for section, key in (("figure_samples", "count"), ("noise", "patterns")):
+        if config[section][key] > config[of]["test"]:
+            yield f"{section}: {key}: expected no more than {of}: test; lower it"
+    if not {"before", "after"} <= set(config["objectives"]):
+        for name in SIDES & {*config["tables"], *config["figures"]}:
+            yield f"tables: {name} needs the objectives before and after; add them, or take it out"
+    if "starts" in config["tables"] + config["figures"] and "starts" not in config:
+        yield "tables: starts needs the section starts, with its warm and cold recipes; add it"
     fewest, most = config["crystals"]["defects"]
     if fewest > most:
         yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"
-    for name, baseline in config["baselines"].items():
-        if name in networks.NETWORKS or name in CONSTANTS:
-            yield f"baselines: {name!r} is the name of another method; choose another"
-        try:
-            parse(baseline["recipe"])
-        except RecipeError as error:
-            yield f"baselines: {name}: recipe: {error}"
     if config["tensorboard"] and not find_spec("tensorboard"):
         yield "tensorboard: expected the package tensorboard, found none; pip install tensorboard, or set it to false"
     if check_device:
@@ -239,8 +238,9 @@ def _training_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    if config["sweep"]["samples"] > config["crystals"]["training"]:
-        yield f"sweep: samples: expected at most the {config['crystals']['training']} simulated; lower it"
+    of = sections.source(config)
+    if config["sweep"]["samples"] > config[of]["training"]:
+        yield f"sweep: samples: expected at most the {config[of]['training']} simulated; lower it"
     for name, variant in config["sweep"]["variants"].items():
         other = varied(config, name)
         mistakes = list(_schema_mistakes(other, schema))
@@ -280,6 +280,7 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
         mistakes = [
             *_network_mistakes(filled),
             *_training_mistakes(filled),
+            *sections.mistakes(filled),
             *_study_mistakes(filled, check_device),
         ]
     if not mistakes:  # a variant of the sweep would repeat what is wrong already

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from farfield.iterative.recipe import parse
+from farfield.study.sections import source
 
 MARGIN = 3
 """Times what was measured."""
@@ -53,7 +54,7 @@ def _need(objects: int, patterns: int, seconds: float, config: Mapping[str, Any]
 
 
 def _tested(config: Mapping[str, Any]) -> int:
-    return config["crystals"]["test"] + config["noise"]["patterns"]
+    return config[source(config)]["test"] + config["noise"]["patterns"]
 
 
 def whole_set(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
@@ -68,9 +69,9 @@ def whole_set(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     gpu : bool
         Whether it runs on one.
     """
-    sizes = {"train": "training", "validation": "validation", "test": "test"}
+    sizes = {"train": "training", "train-natural": "training", "validation": "validation", "test": "test"}
     named = getattr(wildcards, "set", None)
-    samples = max(config["crystals"][size] for name, size in sizes.items() if named in (None, name))
+    samples = max(config[source(config)][size] for name, size in sizes.items() if named in (None, name))
     return _need(samples, samples, samples * config["image_size"] ** 2 / SIMULATED, config, gpu=False)
 
 
@@ -82,7 +83,7 @@ def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     per_pixel = 8 + 2 * config["oversampling"] ** 2  # bytes of `batches.Batches`, in bfloat16
     resident = min(samples, int(config["memory"] * 2**30 / pixels / per_pixel))
     seconds = samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
-    held = resident + config["crystals"]["validation"]
+    held = resident + config[source(config)]["validation"]
     return _need(held, held, seconds, config, gpu)
 
 
@@ -95,10 +96,24 @@ def evaluation(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
 
 def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """For every start of every pattern of a baseline. As `whole_set`."""
-    settings = config["baselines"][wildcards.recipe]
-    steps = parse(settings["recipe"])
-    iterations = settings["starts"] * sum(step.iterations * HEAVY.get(step.algorithm, 1) for step in steps)
+    settings = (config["baselines"] | config["refined"])[wildcards.recipe]
+    runs = settings["starts"] * (len(config["seeds"]) if "start" in settings else 1)
     patterns = config["baseline_training_patterns"] + _tested(config)
+    return _iterated(patterns, runs * _iterations(settings["recipe"]), config, gpu)
+
+
+def start(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For every recipe of the table of starts, from one start. As `whole_set`."""
+    settings = config["starts"]
+    iterations = max(sum(_iterations(run["recipe"]) for run in settings[side]) for side in ("warm", "cold"))
+    return _iterated(settings["patterns"], len(config["seeds"]) * iterations, config, gpu)
+
+
+def _iterations(recipe: str) -> int:
+    return sum(step.iterations * HEAVY.get(step.algorithm, 1) for step in parse(recipe))
+
+
+def _iterated(patterns: int, iterations: int, config: Mapping[str, Any], gpu: bool) -> Need:
     side = config["image_size"] * config["oversampling"]
     return _need(patterns, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
 

@@ -13,7 +13,13 @@ SOLVED = 1e-3
 """Relative SA-MSE under which an object counts as solved."""
 
 CONSTANTS = ("zero", "mean-object")
-"""Methods that predict one object for every pattern."""
+"""Methods that predict one object for every pattern, in every table."""
+
+FLOORS = ("box", "blob")
+"""The same, in tables of starts: a frame filled with ones, and a Gaussian."""
+
+STARTS = ("mean-object", "blob")
+"""Starts of iterative methods in which nothing of the pattern is known."""
 
 
 class Errors(NamedTuple):
@@ -23,8 +29,10 @@ class Errors(NamedTuple):
     ----------
     values, relative : numpy.ndarray, float64, shape (seeds, samples)
         In units of the metric, and over the mean error of predicting zero on these samples.
+    each : numpy.ndarray, float64, shape (seeds, samples)
+        SA-MSE of each sample over the error of predicting zero for it, which weighs dark and bright objects alike.
     seeds : list of int
-    seconds : float
+    seconds, iterations : float
         For a pattern, mean over seeds.
     about : mapping
         The store's attributes: ``method``, ``kind``, ``split`` and, for what is trained, ``samples``, ``symmetry``.
@@ -32,8 +40,10 @@ class Errors(NamedTuple):
 
     values: np.ndarray
     relative: np.ndarray
+    each: np.ndarray
     seeds: list[int]
     seconds: float
+    iterations: float
     about: Mapping[str, Any]
 
 
@@ -76,5 +86,6 @@ def read(path: str | Path, *, metric: str = "sa_mse", checkpoint: str = "best", 
     if not (np.isfinite(values).all() and np.isfinite(energy).all()):
         raise ValueError(f"{path}: expected finite scores, found NaN or infinity in {metric} or energy; redo it")
     zero = energy / 2 if metric == "mse" else energy  # which is a mean over real and imaginary parts
-    seconds = float(scores.seconds.mean())
-    return Errors(values, relative(values, zero), scores.seed.values.tolist(), seconds, scores.attrs)
+    each = values / np.maximum(zero, np.finfo(np.float64).tiny)
+    costs = (float(scores[name].mean()) if name in scores else 0.0 for name in ("seconds", "iterations"))
+    return Errors(values, relative(values, zero), each, scores.seed.values.tolist(), *costs, scores.attrs)

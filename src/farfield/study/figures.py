@@ -88,7 +88,7 @@ def largest(datasets: Mapping[Any, xr.Dataset]) -> list[Any]:
         symmetry, size = dataset.attrs.get("symmetry", ""), dataset.attrs.get("samples", 0)
         if symmetry not in trained or size > datasets[trained[symmetry]].attrs.get("samples", 0):
             trained[symmetry] = key
-    return [trained[side] for trained in chosen.values() for side in ("", *SYMMETRIES) if side in trained]
+    return [key for trained in chosen.values() for key in trained.values()]
 
 
 def _plain(axis: Axis, ticks: Sequence[int] = ()) -> None:

@@ -1,7 +1,7 @@
 """Reconstruction stores: what any method, a trained network or a recipe, makes of the same patterns, and how fast.
 
-A method is a callable from intensities (patterns, M, M) to objects (patterns, side, side). Scores, tables and figures
-start from the store that `reconstruct_all` makes.
+A method is a callable from intensities (patterns, M, M) to objects (patterns, side, side), or to a `Reconstruction`,
+which also counts iterations. Scores, tables and figures start from the store that `reconstruct_all` makes.
 """
 
 import time
@@ -12,26 +12,36 @@ import numpy as np
 import torch
 import xarray as xr
 
+from farfield.iterative.reconstruction import Reconstruction
 from farfield.machine.shapes import Intensity, Objects
 
-Method = Callable[[Intensity], Objects]
+Method = Callable[[Intensity], Objects | Reconstruction]
+
+UNITS = {"seconds": "s", "iterations": "1"}
+"""Of what a pattern costs."""
 
 QUICK = 1.0
 """Seconds under which a method is timed three times, of which the least counts: a machine has other work too."""
 
 
-def _timed(method: Method, intensity: Intensity) -> tuple[Objects, float]:
-    """Apply a method, and tell its seconds a pattern."""
+def timed(method: Method, intensity: Intensity) -> tuple[Objects, float, float]:
+    """Apply a method; return its objects, and its seconds and iterations a pattern, all starts together."""
     times: list[float] = []
     while len(times) < 3 and sum(times) < QUICK:
         begin = time.perf_counter()
-        objects = method(intensity).cpu()
+        made = method(intensity)
+        objects, iterations = (made.objects, made.iterations) if isinstance(made, Reconstruction) else (made, None)
+        objects = objects.cpu()
         times.append(time.perf_counter() - begin)
-    return objects, min(times) / len(intensity)
+    mean = 0.0 if iterations is None else float(iterations.double().mean())
+    return objects, min(times) / len(intensity), mean
 
 
 def reconstruct_all(
-    methods: Mapping[tuple[int, str], Method], intensity: Intensity, attributes: Mapping[str, Any]
+    methods: Mapping[tuple[int, str], Method],
+    intensity: Intensity,
+    attributes: Mapping[str, Any],
+    before: tuple[float, float] = (0.0, 0.0),
 ) -> xr.Dataset:
     """Apply one method in all its variants to the same patterns.
 
@@ -42,28 +52,27 @@ def reconstruct_all(
     intensity : torch.Tensor, float, shape (samples, M, M)
     attributes : mapping
         ``method``, ``kind``, ``split`` and, for what is trained, ``samples`` and ``symmetry``.
+    before : tuple of float
+        Seconds and iterations a pattern that were spent on what the method starts from.
 
     Returns
     -------
     xarray.Dataset
-        ``object`` (seed, checkpoint, sample, y, x) and ``seconds`` per pattern (seed, checkpoint).
+        ``object`` (seed, checkpoint, sample, y, x); per pattern ``seconds`` and, where it iterates, ``iterations``
+        (seed, checkpoint).
     """
     seeds = list(dict.fromkeys(seed for seed, _ in methods))
     checkpoints = list(dict.fromkeys(checkpoint for _, checkpoint in methods))
     variants = [methods[seed, checkpoint] for seed in seeds for checkpoint in checkpoints]
-    objects, seconds = zip(*(_timed(method, intensity) for method in variants), strict=True)
+    objects, seconds, iterations = zip(*(timed(method, intensity) for method in variants), strict=True)
     grid = (len(seeds), len(checkpoints))
-    return (
-        dataset(torch.stack(objects).reshape(*grid, *objects[0].shape), seeds, checkpoints)
-        .assign(
-            seconds=(
-                ("seed", "checkpoint"),
-                torch.tensor(seconds, dtype=torch.float64).reshape(grid).numpy(),
-                {"units": "s", "long_name": "time per pattern"},
-            )
-        )
-        .assign_attrs(attributes)
-    )
+    made = dataset(torch.stack(objects).reshape(*grid, *objects[0].shape), seeds, checkpoints)
+    costs = {"seconds": np.reshape(seconds, grid) + before[0], "iterations": np.reshape(iterations, grid) + before[1]}
+    if not any(iterations):  # nothing is iterated here
+        del costs["iterations"]
+    about = {name: {"units": UNITS[name], "long_name": f"{name} per pattern"} for name in costs}
+    variables = {name: (("seed", "checkpoint"), values, about[name]) for name, values in costs.items()}
+    return made.assign(variables).assign_attrs(attributes)
 
 
 def dataset(objects: Objects, seeds: Sequence[int], checkpoints: Sequence[str]) -> xr.Dataset:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 import xarray as xr
 
+from farfield.iterative.starts import blob
 from farfield.machine.shapes import Estimates, Objects
 from farfield.study import methods
-from farfield.study.errors import CONSTANTS
 from farfield.symmetry import metrics
 
 UNITS = {
@@ -47,7 +47,8 @@ def score(reconstructions: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         ``mse``, ``sa_mse``, ``magnitude_error``, ``fourier_residual`` (seed, checkpoint, sample); ``energy``
-        (sample), what predicting zero scores as SA-MSE; ``seconds`` as they were.
+        (sample), what predicting zero scores as SA-MSE; ``seconds`` and, if there are any, ``iterations`` as they
+        were.
 
     Notes
     -----
@@ -79,7 +80,9 @@ def _dataset(rows: dict[str, list[torch.Tensor]], objects: Objects, like: xr.Dat
     }
     energy = objects.abs().double().square().mean((-2, -1)).numpy()
     scores["energy"] = (("sample",), energy, {"units": UNITS["sa_mse"]})
-    return xr.Dataset(scores, coords=like.coords, attrs=like.attrs).assign(seconds=like.seconds)
+    return xr.Dataset(scores, coords=like.coords, attrs=like.attrs).assign(
+        {name: like[name] for name in ("seconds", "iterations") if name in like}
+    )
 
 
 def _zero(training: Objects) -> Estimates:
@@ -90,8 +93,21 @@ def _mean_object(training: Objects) -> Estimates:
     return training.mean(0)
 
 
-PREDICTED: dict[str, Callable[[Objects], Estimates]] = dict(zip(CONSTANTS, (_zero, _mean_object), strict=True))
-"""What a network that learned nothing of the inverse predicts, from its training set."""
+def _box(training: Objects) -> Estimates:
+    return torch.ones_like(training[0])
+
+
+def _blob(training: Objects) -> Estimates:
+    return blob(training.shape[-1])
+
+
+PREDICTED: dict[str, Callable[[Objects], Estimates]] = {
+    "zero": _zero,
+    "mean-object": _mean_object,
+    "box": _box,
+    "blob": _blob,
+}
+"""What knows nothing of the pattern predicts, given a training set: floors of every table, and trivial starts."""
 
 
 def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attributes: dict) -> xr.Dataset:
@@ -100,7 +116,7 @@ def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attribute
     Parameters
     ----------
     name : str
-        One of `errors.CONSTANTS`.
+        A key of `PREDICTED`.
     training : xarray.Dataset
         Training set, ``object`` (sample, y, x), that decides which object.
     truth : xarray.Dataset

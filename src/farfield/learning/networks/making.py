@@ -9,6 +9,12 @@ from farfield.learning.networks.registry import NETWORKS
 from farfield.machine.shapes import check_whole
 
 
+def inputs_of(name: str) -> str | None:
+    """Return what a network says that its inputs must be, a key of `retriever.COMPRESSIONS`, if it does."""
+    factory = NETWORKS.get(name)
+    return getattr(getattr(factory, "func", factory), "inputs", None)
+
+
 def options(name: str) -> dict[str, Any]:
     """Return the options that a network takes beside its image size and oversampling, with their types."""
     parameters = list(inspect.signature(NETWORKS[name], eval_str=True).parameters.values())[2:]

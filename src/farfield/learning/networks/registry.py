@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from farfield.learning.networks.hybrid import Hybrid, PerceptronDecoder
 from farfield.learning.networks.sisprnet import SiSPRNet
 from farfield.learning.networks.unet import EncoderDecoder, UNet
 
@@ -11,4 +12,6 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet": EncoderDecoder,
     "unet-skip": UNet,
     "sisprnet": SiSPRNet,
+    "mlp-decoder": PerceptronDecoder,
+    "hybrid": Hybrid,
 }

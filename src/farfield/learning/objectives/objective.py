@@ -1,0 +1,147 @@
+"""An objective: which terms, how much of each, and what the data term takes for the truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from farfield.learning.objectives.jacobian import sensitivity
+from farfield.learning.objectives.misfits import Seen, invariant
+from farfield.learning.objectives.registry import OBJECTIVES
+from farfield.symmetry.actions import LEVELS
+
+LABELS = (*LEVELS, "natural", "invariant")
+"""What the data term may take for the truth: the training set as it comes, broken, natural poses, or any copy."""
+
+FALLING = 0.8
+"""Share of a training over which the width of a low pass falls."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a network is trained for: L = α · data + (1 - α) · physics + λ · Jacobian.
+
+    Attributes
+    ----------
+    data : float
+        α, the share of the data term, from 0 (physics alone: no label is used) to 1.
+    labels : str
+        What the data term compares with: ``before`` (the training set as it comes), a level of symmetry breaking
+        (``centred``, ``phase``, ``after``), ``natural`` (images upright and centred), or ``invariant``: of all
+        symmetric copies, the one that is nearest to the output.
+    physics : str
+        A key of `registry.OBJECTIVES`: how |F(output)| is held against the pattern's amplitudes.
+    low_pass : tuple of float or None
+        First and last width σ, in pixels of the object, of the Gaussian by which the pattern's amplitudes are
+        low-passed, as those of a blurred object; between them it falls linearly over the first 80 % of a training.
+    jacobian : float
+        λ, in units of which 1 makes a relative change of the output by unit noise in all inputs cost as much as
+        predicting zero.
+
+    References
+    ----------
+    Manekar et al., "Deep Learning Initialized Phase Retrieval" (α = 0); Wang & Lam, Adv. Photon. Nexus 3, 056006
+    (2024) (α = 0.3); arXiv:2403.15448 (α = 1, before and after).
+    """
+
+    data: float = 1.0
+    labels: str = "before"
+    physics: str = "amplitude"
+    low_pass: tuple[float, float] | None = None
+    jacobian: float = 0.0
+
+    def __post_init__(self):
+        if not 0 <= self.data <= 1:
+            raise ValueError(f"expected data from 0, physics alone, to 1, labels alone, got {self.data:g}; change it")
+        if self.labels not in LABELS:
+            raise ValueError(f"expected labels out of {', '.join(LABELS)}, got {self.labels!r}; choose one")
+        if self.physics not in OBJECTIVES:
+            raise ValueError(f"expected physics out of {', '.join(OBJECTIVES)}, got {self.physics!r}; choose one")
+        if not self.jacobian >= 0:
+            raise ValueError(f"expected jacobian of at least 0, got {self.jacobian:g}; 1e-3 is a beginning")
+        if self.low_pass is not None and (len(self.low_pass) != 2 or not self.low_pass[0] >= self.low_pass[1] >= 0):
+            raise ValueError(
+                f"expected low_pass as a first width and a last one that is not larger, got {list(self.low_pass)}; "
+                "[1.5, 0.75] is a beginning"
+            )
+
+    @property
+    def training_set(self) -> str:
+        """Which form of the training set it needs: a level of symmetry breaking, or ``natural``."""
+        return self.labels if self.data and self.labels != "invariant" else "before"
+
+
+class Loss:
+    """An objective, ready for one training: what a batch costs.
+
+    All terms are in units of the mean squared error per part of a pixel, so that predicting zero costs α of it by
+    the data term and 1 - α of it by the physics.
+
+    Parameters
+    ----------
+    objective : Objective
+    energy : float
+        Mean square of the training set's real and imaginary parts: the error of predicting zero.
+    side : int
+        M, of the patterns.
+    spread : torch.Tensor, float32, shape (M, M) or a scalar
+        Deviation of each of the network's inputs over the training set.
+    """
+
+    def __init__(self, objective: Objective, energy: float, side: int, spread: torch.Tensor):
+        self.objective, self.energy, self.side, self.spread = objective, energy, side, spread
+        frequency = torch.fft.fftfreq(side, device=spread.device)
+        self.frequencies = frequency[:, None].square() + frequency.square()
+
+    def __call__(
+        self,
+        network: Callable[[torch.Tensor], torch.Tensor],
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        progress: float,
+    ) -> torch.Tensor:
+        """Mean over a batch.
+
+        Parameters
+        ----------
+        network : callable
+            From inputs to outputs (batch, 2, N, N), in float32.
+        inputs : torch.Tensor, float, shape (batch, M, M)
+        targets : torch.Tensor, float32, shape (batch, 2, N, N)
+            Real and imaginary parts of the labels.
+        progress : float
+            Share of the training that is done.
+
+        Returns
+        -------
+        torch.Tensor, float32, a scalar
+        """
+        wanted, output = self.objective, network(inputs)
+        terms = []
+        if wanted.data:
+            terms.append(wanted.data * self._data(output, targets))
+        if wanted.data < 1:
+            terms.append((1 - wanted.data) * self._physics(output, targets, progress))
+        if wanted.jacobian:
+            terms.append(wanted.jacobian * sensitivity(network, inputs, output, self.spread).mean())
+        return sum(terms[1:], terms[0])
+
+    def _data(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if self.objective.labels == "invariant":
+            return self.energy * invariant(_complex(output), _complex(targets)).mean()
+        return torch.nn.functional.mse_loss(output, targets)
+
+    def _physics(self, output: torch.Tensor, targets: torch.Tensor, progress: float) -> torch.Tensor:
+        """Hold the output against the pattern, which is all that is taken of the targets."""
+        made, label = _complex(output), _complex(targets)
+        field, amplitude = (torch.fft.fft2(x, s=(self.side, self.side), norm="ortho").abs() for x in (made, label))
+        if self.objective.low_pass is not None:
+            first, last = self.objective.low_pass
+            sigma = first + (last - first) * min(progress / FALLING, 1)
+            amplitude = amplitude * torch.exp(-2 * (torch.pi * sigma) ** 2 * self.frequencies)
+        seen = Seen(made, label, field, amplitude)
+        return self.energy * OBJECTIVES[self.objective.physics](seen).mean()
+
+
+def _complex(parts: torch.Tensor) -> torch.Tensor:
+    return torch.complex(parts[:, 0], parts[:, 1])

@@ -1,0 +1,113 @@
+"""Sections of a config that name objects, objectives and methods: what they mean, and mistakes in them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from farfield.iterative.recipe import RecipeError, parse
+from farfield.learning.networks.registry import NETWORKS
+from farfield.learning.objectives.objective import Objective
+from farfield.physics import images
+from farfield.study.errors import CONSTANTS, FLOORS, STARTS
+from farfield.study.wording import suggest
+from farfield.symmetry.actions import LEVELS
+
+
+def source(config: Mapping[str, Any]) -> str:
+    """Name the section that a study's objects come from: ``images`` where it is there, or ``crystals``."""
+    return "images" if "images" in config else "crystals"
+
+
+def objective(config: Mapping[str, Any], name: str) -> Objective:
+    """Make an objective from its section; levels of symmetry breaking are objectives without one.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    name : str
+        A key of ``objectives``, or one of `actions.LEVELS`.
+
+    Returns
+    -------
+    Objective
+    """
+    keys = config["objectives"].get(name, {"labels": name})
+    return Objective(**{key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()})
+
+
+def _objective_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    for name in config["objectives"]:
+        try:
+            wanted = objective(config, name)
+        except ValueError as error:
+            yield f"objectives: {name}: {error}"
+            continue
+        if name in LEVELS and wanted.training_set != name:
+            yield f"objectives: {name}: expected labels: {name}, which it is named after; rename it"
+        if wanted.training_set == "natural" and source(config) != "images":
+            yield f"objectives: {name}: labels: expected a study of images for natural, got crystals; use before"
+        if name in (*config["baselines"], *config["refined"], *CONSTANTS, *FLOORS, "cold"):
+            yield f"objectives: {name!r} is the name of another method; choose another"
+
+
+def _chain(config: Mapping[str, Any], name: str) -> list[str]:
+    """Follow a refined method to what it starts from; the end is another refined one if they come in a circle."""
+    chain = [name]
+    while chain[-1] in config["refined"] and len(chain) <= len(config["refined"]):
+        chain.append(config["refined"][chain[-1]]["start"])
+    return chain
+
+
+def _refined_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    known = [*config["objectives"], *STARTS, *config["baselines"], *config["refined"]]
+    for name, refined in config["refined"].items():
+        chain = _chain(config, name)
+        if refined["start"] not in known:
+            yield f"refined: {name}: start: unknown method {refined['start']!r}; {suggest(refined['start'], known)}"
+        elif chain[-1] in config["refined"]:
+            yield f"refined: {name}: start: expected a start that ends, got the circle {' → '.join(chain)}; break it"
+        if refined["network"] and refined["network"] not in config["networks"]:
+            yield f"refined: {name}: network: expected one of networks, got {refined['network']!r}; change it"
+
+
+def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    taken = [*NETWORKS, *CONSTANTS, *FLOORS]
+    for key, others in (("baselines", taken), ("refined", [*taken, *config["baselines"]])):
+        for name, settings in config[key].items():
+            if name in others:
+                yield f"{key}: {name!r} is the name of another method; choose another"
+            yield from (f"{key}: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
+    for side in ("warm", "cold"):
+        for number, run in enumerate(config.get("starts", {}).get(side, [])):
+            yield from (f"starts: {side}[{number}]: recipe: {mistake}" for mistake in _unreadable(run["recipe"]))
+
+
+def _unreadable(recipe: str) -> Iterator[str]:
+    try:
+        parse(recipe)
+    except RecipeError as error:
+        yield str(error)
+
+
+def _image_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    settings, size = config["images"], config["image_size"]
+    try:
+        held = {name: images.check(name, settings["path"] or None) for name in ("train", "test")}
+    except ValueError as error:
+        yield f"images: {error}"
+        return
+    if settings["training"] + settings["validation"] > held["train"].count:
+        yield f"images: training, validation: expected at most {held['train'].count} together; lower one"
+    if settings["test"] > held["test"].count:
+        yield f"images: test: expected at most {held['test'].count}; lower it"
+    if size < max(held["train"].side, held["test"].side):
+        yield f"image_size: expected at least the images' {held['train'].side} pixels, got {size}; raise it"
+
+
+def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what is wrong with objects, objectives and methods, a line each."""
+    yield from _objective_mistakes(config)
+    yield from _recipe_mistakes(config)
+    yield from _refined_mistakes(config)
+    if source(config) == "images":
+        yield from _image_mistakes(config)

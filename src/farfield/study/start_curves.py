@@ -1,0 +1,142 @@
+"""``tables/starts``: what each start is worth, by iterations and by time, on the validation set."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from farfield.iterative.recipe import parse
+from farfield.machine.shapes import Objects
+from farfield.study import errors, methods, rendering, starting
+from farfield.study.rendering import Block
+from farfield.symmetry.sa_mse import symmetry_adjusted_mse
+
+COLUMNS = ["start", "iterations", "seeds", "patterns", "mean", "se", "near", "solved", "ms", "gain", "gain_se"]
+COLUMNS += ["over_cold", "over_cold_se"]
+
+
+def follow(
+    start: str,
+    begins: Mapping[int, tuple[Objects | None, float]],
+    runs: Sequence[Mapping[str, Any]],
+    truth: xr.Dataset,
+    oversampling: int,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Run recipes of more and more iterations from one start.
+
+    Parameters
+    ----------
+    start : str
+        Its name.
+    begins : mapping
+        Of a seed to objects (samples, N, N), one for all (N, N) or None for random phases, and the seconds a pattern
+        that they cost.
+    runs : sequence of mapping
+        Sections of ``starts: warm`` or ``starts: cold``.
+    truth : xarray.Dataset
+        ``object`` and ``intensity``.
+    oversampling : int
+    device : torch.device
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line for each seed, number of iterations (0: the start as it is) and sample: ``error``, its SA-MSE over
+        that of predicting zero for it, and ``seconds``.
+    """
+    objects, intensity = (torch.from_numpy(truth[name].values) for name in ("object", "intensity"))
+    energy = objects.abs().double().square().mean((-2, -1))
+    parts = []
+    for seed, (begin, spent) in begins.items():
+        made = [] if begin is None else [(0, begin.expand(len(objects), -1, -1), 0.0)]
+        for run in runs:
+            how = starting.method(run, oversampling, seed, begin, device)
+            found, seconds, _ = methods.timed(how, intensity)
+            made.append((sum(step.iterations for step in parse(run["recipe"])), found, seconds))
+        for iterations, found, seconds in made:
+            error = (symmetry_adjusted_mse(objects, found) / energy).numpy()
+            about = {"start": start, "seed": seed, "iterations": iterations, "seconds": seconds + spent}
+            parts.append(pd.DataFrame({**about, "sample": range(len(error)), "error": error}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summarise(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Reduce what `follow` wrote to one tidy table.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        CSV files, one for each start, in the order of the lines.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `COLUMNS`: ``mean`` of the relative SA-MSE with its standard error over samples; ``near`` and
+        ``solved``, the shares below 1e-2 and 1e-3; ``gain``, by how much the mean is below that of the blob at as
+        many iterations, sample by sample, with its standard error; ``over_cold``, the same against the cold start at
+        the most iterations.
+    """
+    runs = pd.concat(map(pd.read_csv, paths), ignore_index=True)
+    by_sample = runs.groupby(["start", "iterations", "sample"], sort=False)["error"].mean().unstack("sample")
+    cold = by_sample.loc["cold"].iloc[-1] if "cold" in by_sample.index else None
+    rows = []
+    for (start, iterations), part in runs.groupby(["start", "iterations"], sort=False):
+        errors_ = by_sample.loc[(start, iterations)].to_numpy()
+        peer = ("blob", iterations)
+        rows.append(
+            {
+                "start": start,
+                "iterations": iterations,
+                "seeds": part["seed"].nunique(),
+                "patterns": len(errors_),
+                "mean": errors_.mean(),
+                "se": _standard_error(errors_),
+                "near": (part["error"] < 1e-2).mean(),
+                "solved": (part["error"] < errors.SOLVED).mean(),
+                "ms": 1e3 * part["seconds"].mean(),
+                **_gain("gain", by_sample.loc[peer].to_numpy() if peer in by_sample.index else None, errors_),
+                **_gain("over_cold", None if cold is None else cold.to_numpy(), errors_),
+            }
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return values.std(ddof=1) / np.sqrt(len(values))
+
+
+def _gain(name: str, peer: np.ndarray | None, own: np.ndarray) -> dict[str, float]:
+    if peer is None:
+        return {name: np.nan, f"{name}_se": np.nan}
+    return {name: (peer - own).mean(), f"{name}_se": _standard_error(peer - own)}
+
+
+def _cells(line: Any) -> list[str]:
+    pairs = ((line.gain, line.gain_se), (line.over_cold, line.over_cold_se))
+    gains = ["–" if np.isnan(gain) else f"{gain:+.4f} ± {se:.4f}" for gain, se in pairs]
+    shares = [f"{line.near:.2f}", f"{line.solved:.2f}"]
+    return [line.start, f"{line.mean:.4f} ± {line.se:.4f}", *shares, f"{line.ms:.2g}" if line.ms else "–", *gains]
+
+
+def table(frame: pd.DataFrame) -> rendering.Table:
+    """Give what `summarise` found its shape: a grid for each number of iterations."""
+    columns = ["Start", "Mean", "Below 1e-2", "Below 1e-3", "ms", "Below blob by", "Below the longest cold by"]
+    blocks = []
+    for iterations in sorted(frame["iterations"].unique()):
+        title = f"After {iterations} iterations." if iterations else "As they are."
+        rows = [_cells(line) for line in frame[frame["iterations"] == iterations].itertuples()]
+        blocks.append(Block(title, [("", column) for column in columns], rows))
+    seeds = frame["seeds"].max()
+    caption = (
+        f"Iterations from every start, on {frame['patterns'].iloc[0]} validation patterns, {seeds} "
+        f"seed{'s' if seeds > 1 else ''} of networks and random phases: SA-MSE relative to predicting zero for each "
+        "sample, ± standard error over samples. Recipes are tuned for each number of iterations, for starts and for "
+        "random phases (cold) apart. Differences are sample by sample. Milliseconds are for a pattern, the network's "
+        "with them."
+    )
+    return rendering.Table("starts", "Starts", caption, frame, blocks)

@@ -1,0 +1,97 @@
+"""Iterative methods as studies name them: a recipe, and the objects that it starts from."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+import xarray as xr
+
+from farfield.iterative.recipe import parse
+from farfield.iterative.reconstruction import Reconstruction, reconstruct
+from farfield.iterative.shrinkwrap import Shrinkwrap
+from farfield.machine import store
+from farfield.machine.shapes import Objects
+from farfield.study.errors import STARTS, checkpoint_of
+from farfield.study.methods import Method
+from farfield.study.scores import PREDICTED
+
+
+class Start(NamedTuple):
+    """What a recipe starts from.
+
+    Attributes
+    ----------
+    objects : mapping
+        Of a seed to objects (samples, N, N), one for all, (N, N), or None for random phases.
+    spent : tuple of float
+        Seconds and iterations a pattern that they cost.
+    """
+
+    objects: Mapping[int, Objects | None]
+    spent: tuple[float, float] = (0.0, 0.0)
+
+
+def find(name: str, training: xr.Dataset, seed: int) -> Start:
+    """Make a start that needs no pattern: random phases (an empty name), or one of `errors.STARTS`."""
+    known = PREDICTED[name](torch.from_numpy(training.object.values)) if name in STARTS else None
+    return Start({seed: known})
+
+
+def read(path: str, section: Mapping[str, Any], count: int) -> Start:
+    """Read the first objects that a method made, of every seed, as a start."""
+    made = checkpoint_of(store.open_dataset(path, section))
+    objects = torch.from_numpy(made.object[:, :count].transpose("seed", "sample", "y", "x").values)
+    spent = tuple(float(made[cost].mean()) if cost in made else 0.0 for cost in ("seconds", "iterations"))
+    return Start(dict(zip(made.seed.values.tolist(), objects, strict=True)), spent)
+
+
+def method(
+    settings: Mapping[str, Any], oversampling: int, seed: int, start: Objects | None, device: torch.device
+) -> Method:
+    """Make a method of a recipe.
+
+    Parameters
+    ----------
+    settings : mapping
+        A section of ``baselines``, ``refined`` or ``starts``: ``recipe``, ``beta``, ``shrinkwrap`` and, where they
+        are there, ``starts`` and ``support``: ``found`` by shrinkwrap, or kept as it is: the object's whole
+        ``frame``, or what the ``start`` shows.
+    oversampling : int
+    seed : int
+    start : torch.Tensor or None
+        Objects (samples, N, N) or (N, N).
+    device : torch.device
+
+    Returns
+    -------
+    callable
+    """
+    shrinkwrap = Shrinkwrap(**settings["shrinkwrap"])
+    kept = settings.get("support", "found")
+    if kept != "found":  # a first update that never comes
+        iterations = sum(step.iterations for step in parse(settings["recipe"]))
+        shrinkwrap = replace(shrinkwrap, period=iterations + 1)
+
+    def apply(intensity: torch.Tensor) -> Reconstruction:
+        return reconstruct(
+            intensity.to(device),
+            settings["recipe"],
+            starts=settings.get("starts", 1),
+            seed=seed,
+            support=frame(intensity.shape[-1], oversampling) if kept == "frame" else None,
+            oversampling=oversampling,
+            beta=settings["beta"],
+            shrinkwrap=shrinkwrap,
+            start=start,
+        )
+
+    return apply
+
+
+def frame(side: int, oversampling: int) -> torch.Tensor:
+    """Mark the object's frame in that of the pattern, (M, M): a support that knows nothing but its size."""
+    size = side // oversampling
+    place = torch.arange(side) - side // 2 + size // 2
+    line = (place >= 0) & (place < size)
+    return line[:, None] & line
