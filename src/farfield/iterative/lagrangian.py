@@ -40,7 +40,8 @@ def augmented_lagrangian(
     """ALM, one round: at most `ROUND` iterations of L-BFGS, and one update of the multipliers λ.
 
     L-BFGS descends ½ ‖z - P_M z‖² + Re⟨λ, A z⟩ + ρ/2 ‖A z‖², where A picks the pixels off the support, from the z of
-    the round before; then λ ← λ + ρ A z. β plays no part. Needs one batch dimension.
+    the round before; then λ ← λ + ρ A z. A round counts as one iteration, for shrinkwrap too. β plays no part. Needs one
+    batch dimension.
     """
     # Multipliers live off the support: what shrinkwrap takes in loses its own, what it leaves out begins at zero.
     multiplier = carried.get("multiplier", torch.zeros_like(iterate)).masked_fill(support, 0)
