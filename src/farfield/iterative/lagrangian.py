@@ -16,7 +16,7 @@ import torch
 from farfield.iterative.projections import Carried, Project
 
 PENALTY = 0.03
-"""ρ, in units of the misfit's own curvature, and constant: 0.02 and 0.05 solve fewer patterns, a growing one half."""
+"""ρ, in units of the misfit's own curvature, and constant: 0.02 and 0.05 solve no more patterns, a growing one half."""
 
 ROUND = 10
 """Iterations of L-BFGS from one update of the multipliers to the next: all of them are remembered."""
@@ -40,8 +40,8 @@ def augmented_lagrangian(
     """ALM, one round: at most `ROUND` iterations of L-BFGS, and one update of the multipliers λ.
 
     L-BFGS descends ½ ‖z - P_M z‖² + Re⟨λ, A z⟩ + ρ/2 ‖A z‖², where A picks the pixels off the support, from the z of
-    the round before; then λ ← λ + ρ A z. A round counts as one iteration, for shrinkwrap too. β plays no part. Needs one
-    batch dimension.
+    the round before; then λ ← λ + ρ A z. A round counts as one iteration, for shrinkwrap too. β plays no part. Frames
+    need one batch dimension.
     """
     # Multipliers live off the support: what shrinkwrap takes in loses its own, what it leaves out begins at zero.
     multiplier = carried.get("multiplier", torch.zeros_like(iterate)).masked_fill(support, 0)
