@@ -16,7 +16,7 @@ import torch
 from farfield.iterative.projections import Carried, Project
 
 PENALTY = 0.03
-"""ρ, in units of the misfit's own curvature, and constant: 0.02 and 0.05 solve no more patterns, a growing one half."""
+"""ρ, in units of the misfit's own curvature, constant: 0.02 and 0.05 solve no more patterns, a growing one half."""
 
 ROUND = 10
 """Iterations of L-BFGS from one update of the multipliers to the next: all of them are remembered."""
