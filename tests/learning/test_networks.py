@@ -107,7 +107,7 @@ def test_a_saved_network_comes_back_as_it_was(tmp_path, objects):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("unett", 32), "expected a network out of unet, unet-skip, sisprnet, got 'unett'"),
+        (("unett", 32), "expected a network out of unet, unet-skip, sisprnet, mlp-decoder, hybrid, got 'unett'"),
         (("unet", 33), "image size of 8, 16, 32, 64"),
         (("sisprnet", 20), "a pattern side that divides by 32"),
         (("sisprnet", 32, 3), "an oversampling of 1, 2 or 4"),

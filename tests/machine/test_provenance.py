@@ -61,9 +61,20 @@ def test_a_networks_file_is_its_own(package):
 
 
 def test_a_solver_trains_nothing_and_a_network_solves_nothing(package):
-    assert depends(package, "iterative/projections") == {"reconstruct"}
-    assert depends(package, "iterative/recipe") == {"reconstruct"}
+    for module in ("iterative/projections", "iterative/recipe", "iterative/lagrangian", "study/starting"):
+        assert depends(package, module) == {"reconstruct", "follow_start"}, module
     assert "reconstruct" not in depends(package, "learning/networks/retriever")
+
+
+def test_a_misfits_file_is_its_own(package):
+    """As an objective that another names beside it changes none that is there."""
+    assert depends(package, "learning/objectives/registry") == set()
+
+
+def test_every_class_that_is_named_counts():
+    """Not only the last one: two of one file are told apart by their names."""
+    first, second, third = (type(name, (), {"__module__": __name__}) for name in ("First", "Second", "Third"))
+    assert digest(first, third) != digest(second, third)
 
 
 def test_what_decides_weights_trains_again(package):
@@ -71,7 +82,10 @@ def test_what_decides_weights_trains_again(package):
         "learning/training",
         "learning/batches",
         "learning/networks/making",
+        "learning/objectives/objective",
+        "learning/objectives/jacobian",
         "learning/optimiser",
+        "learning/settings",
         "machine/devices",
         "symmetry/matching",
         "symmetry/sa_mse",

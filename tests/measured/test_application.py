@@ -31,7 +31,7 @@ def folder(tmp_path_factory, objects):
         SETTINGS,
         folder=folder,
         options={"width": 8},
-        origin={"symmetry": "after", "git_commit": "abc"},
+        origin={"symmetry": "after", "objects": "crystals", "git_commit": "abc"},
     )
     return folder
 
@@ -161,11 +161,11 @@ def test_the_best_validated_model_is_released_with_its_card(folder, objects, tmp
         },
         coords={"seed": [0], "checkpoint": np.array(["final", "best"], dtype=object)},
     )
-    store.write_dataset(scores, tmp_path / "test.zarr")
+    store.write_dataset(scores.assign_attrs(symmetry="after"), tmp_path / "test.zarr")
     chosen = release.choose(models)
     described = [networks.load(path).description["validation_sa_mse"] for path in models]
     assert networks.load(chosen).description["validation_sa_mse"] == min(described)
-    release.release(models, tmp_path / "test.zarr", tmp_path / "unet.safetensors", tmp_path / "unet.md")
+    release.release(models, [tmp_path / "test.zarr"], tmp_path / "unet.safetensors", tmp_path / "unet.md")
     assert (tmp_path / "unet.safetensors").read_bytes() == chosen.read_bytes()
     text = (tmp_path / "unet.md").read_text()
     mean = 0.2 if chosen.stem == "best" else 0.6

@@ -392,6 +392,12 @@ def starts_of_recipe(wildcards):
     return expand(study_path("reconstructions/{name}/{split}.zarr"), name=name, split=["train", "test", "noisy"])
 
 
+def counts_of_evaluation():
+    """How many patterns of a set networks reconstruct, where not all: tables 1 to 4 alone are of training sets."""
+    whole = {f"table{number}" for number, shown in TABLES.items() if shown.split == "train"} & {*config["tables"]}
+    return {} if whole else {"train": config["baseline_training_patterns"]}
+
+
 def truths_of_network(wildcards):
     """What a network's reconstructions are held against: its own training set, and the unbroken test sets."""
     return [training_set(wildcards), study_path("data/test.zarr"), study_path("data/noisy.zarr")]

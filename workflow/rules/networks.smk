@@ -114,6 +114,7 @@ rule evaluate_network:
         code=code_with_network("evaluate_network"),
         sections=sections("train", "test", "noisy", "validation"),
         seeds=config["seeds"],
+        counts=counts_of_evaluation(),
     script:
         "../scripts/evaluate_network.py"
 

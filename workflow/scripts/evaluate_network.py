@@ -28,7 +28,7 @@ with jobs.job(snakemake.log[0]):
     stores = zip(truths.items(), output.reconstructions, output.scores, strict=True)
     for (split, truth), reconstructed, scored in stores:
         attributes = {"method": cell.network, "kind": "network", "symmetry": cell.symmetry, "split": split}
-        intensity = torch.from_numpy(truth.intensity.values)
+        intensity = torch.from_numpy(truth.intensity[: snakemake.params.counts.get(split)].values)
         found = methods.reconstruct_all(networks, intensity, {**attributes, "samples": int(cell.samples)})
         store.write_dataset(found, reconstructed, sections[split])
         store.write_dataset(scores.score(found, truth), scored, sections[split])

@@ -5,7 +5,7 @@ import torch
 from farfield.learning import batches
 from farfield.learning.networks import retriever
 from farfield.machine import devices, jobs, store
-from farfield.study import methods, start_curves, starting
+from farfield.study import following, methods, starting
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -23,6 +23,6 @@ with jobs.job(snakemake.log[0]):
         some = seeds if name == "cold" else seeds[:1]  # the others' are the same for all
         begins = {seed: (starting.find(plain, training, seed).objects[seed], 0.0) for seed in some}
     runs = params.settings["cold" if name == "cold" else "warm"]
-    found = start_curves.follow(name, begins, runs, truth, sections["train"]["oversampling"], device)
+    found = following.follow(name, begins, runs, truth, sections["train"]["oversampling"], device)
     with store.atomic(snakemake.output[0]) as temporary:
         found.to_csv(temporary, index=False)

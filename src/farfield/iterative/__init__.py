@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     [
         "adam",
         "algorithms",
+        "guesses",
         "lagrangian",
         "patterns",
         "projections",
@@ -20,9 +21,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
     ],
     submod_attrs={
         "algorithms": ["ALGORITHMS"],
+        "guesses": ["blob"],
         "recipe": ["RecipeError", "parse"],
         "reconstruction": ["Reconstruction", "State", "reconstruct", "watch"],
         "shrinkwrap": ["Shrinkwrap"],
-        "starts": ["Starts", "blob"],
+        "starts": ["Starts"],
     },
 )

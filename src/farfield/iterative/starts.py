@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 
 from farfield.iterative.algorithms import ALGORITHMS
 from farfield.iterative.patterns import Patterns
@@ -14,14 +14,12 @@ from farfield.iterative.projections import Carried, project_modulus
 from farfield.iterative.recipe import Step
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine.passes import LEAST_POWER, magnitude
-from farfield.machine.shapes import check_whole, described
+from farfield.machine.shapes import described
 from farfield.physics.diffraction import to_frame
 
 SOLVED_RESIDUAL = 2e-5
 """Fourier residual under which a start is done, and no other start of its pattern is made."""
 
-BLOB = 2 / 9
-"""σ of the blob that stands for an unknown object, of the object's frame."""
 
 STREAM = 2
 """Key of the starts' random numbers, apart from those of crystals and noise of the same seed."""
@@ -54,29 +52,6 @@ class Options(NamedTuple):
     side: float  # of the object's frame, in pixels
     support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
     start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
-
-
-def blob(size: int) -> Complex[torch.Tensor, "size size"]:
-    """Make a start that knows nothing: a Gaussian as large as objects are, the same for all patterns.
-
-    It is real and, but for the first row and column of an even frame, its own image through the origin, as no object
-    is: iterations leave that symmetry by this edge and by rounding. It costs nothing that could be measured: noise on
-    the blob solves as many crystals, and fewer images of FashionMNIST (the exact symmetry 0.08 fewer in 100
-    iterations, none fewer in 250).
-
-    Parameters
-    ----------
-    size : int
-        Side of the object's frame, in pixels.
-
-    Returns
-    -------
-    torch.Tensor, complex64, shape (size, size)
-        Of σ = `BLOB` × size, its maximum 1 at the origin, ``[size // 2, size // 2]``.
-    """
-    check_whole("size", size, 1)
-    line = torch.exp(-((torch.arange(size) - size // 2) / (BLOB * size)).square() / 2)
-    return (line[:, None] * line).to(torch.complex64)
 
 
 def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:

@@ -114,9 +114,9 @@ def digest(*sources: str | Path | Callable) -> str:
         file, such as a notebook's, is told apart by nothing: its digest is another each time.
     """
     found: dict[str, bytes] = {}
-    for source in sources:
+    for number, source in enumerate(sources):
         if isinstance(source, partial):
-            found["arguments"] = repr((source.args, sorted(source.keywords.items()))).encode()
+            found[f"arguments {number}"] = repr((source.args, sorted(source.keywords.items()))).encode()
             source = source.func
         if isinstance(source, Path):
             _add(source.name, source, found)
@@ -127,6 +127,6 @@ def digest(*sources: str | Path | Callable) -> str:
             found[name] = uuid4().bytes
         else:
             _add(name, Path(file), found)
-            found["named"] = getattr(source, "__qualname__", "").encode()
+            found[f"named {number}"] = getattr(source, "__qualname__", "").encode()
     text = b"".join(hashlib.sha256(name.encode() + found[name]).digest() for name in sorted(found))
     return hashlib.sha256(text).hexdigest()[:16]

@@ -88,7 +88,12 @@ def largest(datasets: Mapping[Any, xr.Dataset]) -> list[Any]:
         symmetry, size = dataset.attrs.get("symmetry", ""), dataset.attrs.get("samples", 0)
         if symmetry not in trained or size > datasets[trained[symmetry]].attrs.get("samples", 0):
             trained[symmetry] = key
-    return [key for trained in chosen.values() for key in trained.values()]
+    places = {side: place for place, side in enumerate(("", *SYMMETRIES))}  # others as they come, behind these
+    return [
+        trained[side]
+        for trained in chosen.values()
+        for side in sorted(trained, key=lambda side: places.get(side, len(places)))
+    ]
 
 
 def _plain(axis: Axis, ticks: Sequence[int] = ()) -> None:

@@ -1,7 +1,8 @@
 """Reconstruction stores: what any method, a trained network or a recipe, makes of the same patterns, and how fast.
 
-A method is a callable from intensities (patterns, M, M) to objects (patterns, side, side), or to a `Reconstruction`,
-which also counts iterations. Scores, tables and figures start from the store that `reconstruct_all` makes.
+A method is a callable from intensities (patterns, M, M) to objects (patterns, side, side); an iterative one gives
+these and the iterations that each took, (patterns,). Scores, tables and figures start from the store that
+`reconstruct_all` makes.
 """
 
 import time
@@ -12,10 +13,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from farfield.iterative.reconstruction import Reconstruction
 from farfield.machine.shapes import Intensity, Objects
 
-Method = Callable[[Intensity], Objects | Reconstruction]
+Method = Callable[[Intensity], Objects | tuple[Objects, torch.Tensor]]
 
 UNITS = {"seconds": "s", "iterations": "1"}
 """Of what a pattern costs."""
@@ -30,11 +30,10 @@ def timed(method: Method, intensity: Intensity) -> tuple[Objects, float, float]:
     while len(times) < 3 and sum(times) < QUICK:
         begin = time.perf_counter()
         made = method(intensity)
-        objects, iterations = (made.objects, made.iterations) if isinstance(made, Reconstruction) else (made, None)
+        objects, iterations = made if isinstance(made, tuple) else (made, torch.zeros(1))
         objects = objects.cpu()
         times.append(time.perf_counter() - begin)
-    mean = 0.0 if iterations is None else float(iterations.double().mean())
-    return objects, min(times) / len(intensity), mean
+    return objects, min(times) / len(intensity), float(iterations.double().mean())
 
 
 def reconstruct_all(

@@ -1,14 +1,12 @@
 """Per-sample scores of reconstructions against the truth, of every method by the same rule."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import xarray as xr
 
-from farfield.iterative.starts import blob
 from farfield.machine.shapes import Estimates, Objects
 from farfield.study import methods
+from farfield.study.floors import PREDICTED
 from farfield.symmetry import metrics
 
 UNITS = {
@@ -85,38 +83,13 @@ def _dataset(rows: dict[str, list[torch.Tensor]], objects: Objects, like: xr.Dat
     )
 
 
-def _zero(training: Objects) -> Estimates:
-    return torch.zeros_like(training[0])
-
-
-def _mean_object(training: Objects) -> Estimates:
-    return training.mean(0)
-
-
-def _box(training: Objects) -> Estimates:
-    return torch.ones_like(training[0])
-
-
-def _blob(training: Objects) -> Estimates:
-    return blob(training.shape[-1])
-
-
-PREDICTED: dict[str, Callable[[Objects], Estimates]] = {
-    "zero": _zero,
-    "mean-object": _mean_object,
-    "box": _box,
-    "blob": _blob,
-}
-"""What knows nothing of the pattern predicts, given a training set: floors of every table, and trivial starts."""
-
-
 def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attributes: dict) -> xr.Dataset:
     """Score the method that predicts one and the same object for every pattern.
 
     Parameters
     ----------
     name : str
-        A key of `PREDICTED`.
+        A key of `floors.PREDICTED`.
     training : xarray.Dataset
         Training set, ``object`` (sample, y, x), that decides which object.
     truth : xarray.Dataset

@@ -8,13 +8,13 @@ import torch
 import xarray as xr
 
 from farfield.iterative.recipe import parse
-from farfield.iterative.reconstruction import Reconstruction, reconstruct
+from farfield.iterative.reconstruction import reconstruct
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine import store
-from farfield.machine.shapes import Objects
+from farfield.machine.shapes import Intensity, Objects
 from farfield.study.errors import STARTS, checkpoint_of
+from farfield.study.floors import PREDICTED
 from farfield.study.methods import Method
-from farfield.study.scores import PREDICTED
 
 
 class Start(NamedTuple):
@@ -73,8 +73,8 @@ def method(
         iterations = sum(step.iterations for step in parse(settings["recipe"]))
         shrinkwrap = replace(shrinkwrap, period=iterations + 1)
 
-    def apply(intensity: torch.Tensor) -> Reconstruction:
-        return reconstruct(
+    def apply(intensity: Intensity) -> tuple[Objects, torch.Tensor]:
+        made = reconstruct(
             intensity.to(device),
             settings["recipe"],
             starts=settings.get("starts", 1),
@@ -85,6 +85,7 @@ def method(
             shrinkwrap=shrinkwrap,
             start=start,
         )
+        return made.objects, made.iterations
 
     return apply
 
