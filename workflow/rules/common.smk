@@ -305,7 +305,7 @@ def scores_of_symmetry(symmetry):
 def largest_cells(pattern, **others):
     """A path for every objective, at the largest training size."""
     return expand(
-        study_path(pattern), symmetry=config["objectives"], samples=max(config["samples"]), **others
+        study_path(pattern), **others, symmetry=config["objectives"], samples=max(config["samples"])
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from farfield.learning.versions import vary
 from farfield.machine.shapes import Intensity
 from farfield.physics.diffraction import measure
 
@@ -245,6 +246,8 @@ class Batches:
         Of the inputs.
     memory : float
         Most GiB that the set may take; a larger one is streamed.
+    versions : int
+        Turned and mirrored ones in which each sample comes, one in each epoch: see `versions.VERSIONS`.
     """
 
     def __init__(
@@ -256,9 +259,10 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype,
         memory: float,
+        versions: int = 1,
     ):
         self.objects, self.oversampling, self.scale = objects, oversampling, scale
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.versions = device, dtype, versions
         pixels = objects.shape[-1] ** 2
         self.bytes = len(objects) * pixels * (8 + dtype.itemsize * oversampling**2)
         everything = range(0, len(objects), BLOCK)
@@ -294,6 +298,11 @@ class Batches:
         tuple of torch.Tensor
             Inputs (batch, M, M) and targets (batch, 2, N, N); only the last may be smaller than the others.
         """
+        turns = torch.Generator().manual_seed(seed)
+        for inputs, targets in self._ordered(batch_size, seed):
+            yield vary(inputs, targets, self.versions, turns) if self.versions > 1 else (inputs, targets)
+
+    def _ordered(self, batch_size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         rest: list[tuple[torch.Tensor, torch.Tensor]] = []  # what groups have left for a batch
         for samples in shuffled_groups(len(self), self.objects.shape[-1], torch.Generator().manual_seed(seed)):
             inputs = targets = None  # lets go of the last group before the next is read

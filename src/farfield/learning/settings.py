@@ -41,6 +41,9 @@ class Settings:
         How intensities enter a network that does not say so itself: a key of `retriever.COMPRESSIONS`, with
         ``-standardised`` behind it to bring every pixel to mean 0 and deviation 1 over the training set, or
         ``-normalised`` to do so with all pixels alike.
+    versions : int
+        In how many of eight versions, turned by quarter turns and mirrored with their patterns, samples are learned,
+        one drawn for each in each epoch: 1 for none but their own.
     """
 
     epochs: int = 8
@@ -53,6 +56,7 @@ class Settings:
     patience: int = 3
     precision: str = "auto"
     inputs: str = "log-standardised"
+    versions: int = 1
 
     def __post_init__(self):
         for name, least in (("epochs", 1), ("updates", 0), ("batch_size", 1), ("patience", 0)):
@@ -66,9 +70,32 @@ class Settings:
             raise ValueError(f"expected a factor between 0 and 1, got {self.factor:g}; 0.5 is usual")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"expected schedule out of {', '.join(SCHEDULES)}, got {self.schedule!r}; change it")
+        if self.versions not in (1, 2, 4, 8):
+            raise ValueError(f"expected versions as 1, 2, 4 or 8, got {self.versions}; 8 are all")
         if self.precision not in PRECISIONS:
             raise ValueError(f"expected precision out of {', '.join(PRECISIONS)}, got {self.precision!r}; change it")
         compression(self.inputs)
+
+    def check_versions(self, inputs: str, labels: str) -> None:
+        """Refuse turned samples where the inputs, or the labels, would not be those of turned ones.
+
+        Parameters
+        ----------
+        inputs : str
+            What the network gets.
+        labels : str
+            The form of the training set that its objective needs.
+        """
+        if self.versions > 1 and inputs.endswith("-standardised"):
+            raise ValueError(
+                f"expected inputs scaled in all pixels alike for {self.versions} versions, got {inputs}; use "
+                f"{inputs.replace('standardised', 'normalised')}"
+            )
+        if self.versions > 1 and labels != "before":
+            raise ValueError(
+                f"expected labels before or invariant for {self.versions} versions, got {labels}, which no turned "
+                "sample has; set versions to 1"
+            )
 
     def rate_at(self, progress: float) -> float:
         """Learning rate of a cosine schedule after this share of the training."""

@@ -288,6 +288,7 @@ def fit(
     place, options, folder = claim_device(device), dict(options or {}), Path(folder)
     settings, objective = settings or Settings(), objective or Objective()
     inputs = inputs_of(network) or settings.inputs
+    settings.check_versions(inputs, objective.training_set)
     compress, _ = compression(inputs)
     found = survey(training, "training objects", oversampling, compress)
     unseen = survey(validation, "validation objects", oversampling, compress)
@@ -321,7 +322,8 @@ def fit(
         loss = Loss(objective, found.energy, size * oversampling, found.spread().to(place) / model.deviation)
         trainer = _Trainer(model, loss, settings, len(training), fingerprint)
         trainer.resume(folder)
-        batches = Batches(training, oversampling, model.scale, device=place, dtype=kept_as, memory=memory)
+        how = {"device": place, "dtype": kept_as, "memory": memory, "versions": settings.versions}
+        batches = Batches(training, oversampling, model.scale, **how)
         _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)
     except torch.OutOfMemoryError:
         raise TrainingError(

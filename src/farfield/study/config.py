@@ -86,7 +86,7 @@ def _expected(error: jsonschema.ValidationError) -> str:
     """Say in words what a schema rule asks for."""
     rule = error.schema
     if "enum" in rule:
-        return f"one of {', '.join(rule['enum'])}"
+        return f"one of {', '.join(map(str, rule['enum']))}"
     if "pattern" in rule:
         return "a text of letters, digits, '.', '_' and '-' (it names a folder; quote a number)"
     kinds = {

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from farfield.iterative.recipe import RecipeError, parse
+from farfield.learning.networks.making import inputs_of
 from farfield.learning.networks.registry import NETWORKS
 from farfield.learning.objectives.objective import Objective
+from farfield.learning.settings import Settings
 from farfield.physics import images
 from farfield.study.errors import CONSTANTS, FLOORS, STARTS
 from farfield.study.wording import suggest
@@ -104,9 +106,24 @@ def _image_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"image_size: expected at least the images' {held['train'].side} pixels, got {size}; raise it"
 
 
+def _version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Refuse turned samples where a network's inputs or an objective's labels do not allow for them."""
+    try:
+        settings = Settings(**config["training"])
+    except ValueError:  # which the config's check tells by itself
+        return
+    for network in filter(NETWORKS.__contains__, config["networks"]):
+        for name in config["objectives"]:
+            try:
+                settings.check_versions(inputs_of(network) or settings.inputs, objective(config, name).training_set)
+            except ValueError as error:
+                yield f"training: versions: {network}, {name}: {error}"
+
+
 def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     """Tell what is wrong with objects, objectives and methods, a line each."""
-    yield from _objective_mistakes(config)
+    wrong = list(_objective_mistakes(config))
+    yield from wrong or (_version_mistakes(config) if config["training"]["versions"] > 1 else ())
     yield from _recipe_mistakes(config)
     yield from _refined_mistakes(config)
     if source(config) == "images":
