@@ -8,8 +8,11 @@ import yaml
 
 from farfield.iterative import ALGORITHMS, Shrinkwrap, parse, reconstruct
 from farfield.learning import networks, training
+from farfield.learning.objectives import OBJECTIVES
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure
+from farfield.study.config import check
+from farfield.study.sections import objective
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,11 +42,32 @@ def test_the_network_of_the_page_trains(monkeypatch, tmp_path):
     assert model.description["options"] == {"dropout": 0.1}
 
 
-def test_the_solver_of_the_page_is_a_recipe(monkeypatch):
+def sections(page: str, key: str) -> list[dict]:
+    """Sections of that name in a page's pieces of configs."""
+    return [config[key] for config in map(yaml.safe_load, blocks(page, "yaml")) if key in config]
+
+
+def test_the_objective_of_the_page_trains(monkeypatch, tmp_path):
     space = {}
     exec(blocks("docs/extend.md", "python")[1], space)
+    monkeypatch.setitem(OBJECTIVES, "correlation", space["correlation"])
+    named, refined = (sections("docs/extend.md", key)[0] for key in ("objectives", "refined"))
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    study = check({"study": "mine", "objectives": named, "refined": refined}, schema)
+    wanted = objective(study, "scale-free")
+    assert (wanted.data, wanted.physics) == (0, "correlation")
+    items, rows = crystals.simulate(48, 16, 3), []
+    how = {"folder": tmp_path, "options": {"width": 8}, "on_epoch": rows.append}
+    settings = training.Settings(epochs=4, updates=0, batch_size=8, precision="float32")
+    training.fit("unet", items[:32], items[32:], settings, wanted, **how)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_the_solver_of_the_page_is_a_recipe(monkeypatch):
+    space = {}
+    exec(blocks("docs/extend.md", "python")[2], space)
     monkeypatch.setitem(ALGORITHMS, "MINE", space["heavy_ball"])
-    (settings,) = (yaml.safe_load(text)["baselines"]["my-solver"] for text in blocks("docs/extend.md", "yaml"))
+    (settings,) = (section["my-solver"] for section in sections("docs/extend.md", "baselines"))
     assert [step.algorithm for step in parse(settings["recipe"])] == ["MINE", "ER"]
     assert Shrinkwrap(**settings.get("shrinkwrap", {})) == Shrinkwrap()
     pattern = measure(crystals.simulate(4, 16, 3))
@@ -53,7 +77,7 @@ def test_the_solver_of_the_page_is_a_recipe(monkeypatch):
 
 def test_the_problem_of_the_page_is_one():
     space = {}
-    exec(blocks("docs/extend.md", "python")[2], space)
+    exec(blocks("docs/extend.md", "python")[3], space)
     problem = space["Unordered"]()
     objects = problem.draw(40, 1)
     copies = problem.act(objects, 2)

@@ -220,9 +220,7 @@ def reconstructions_of_test():
         network=config["networks"],
         symmetry=shown(),
         samples=max(config["samples"]),
-    ) + expand(
-        study_path("reconstructions/{recipe}/test.zarr"), recipe=[*config["baselines"], *config["refined"]]
-    )
+    ) + expand(study_path("reconstructions/{recipe}/test.zarr"), recipe=[*config["baselines"], *config["refined"]])
 
 
 def tables(*suffixes):
@@ -304,9 +302,7 @@ def scores_of_symmetry(symmetry):
 
 def largest_cells(pattern, **others):
     """A path for every objective, at the largest training size."""
-    return expand(
-        study_path(pattern), **others, symmetry=config["objectives"], samples=max(config["samples"])
-    )
+    return expand(study_path(pattern), **others, symmetry=config["objectives"], samples=max(config["samples"]))
 
 
 def largest_models(wildcards):

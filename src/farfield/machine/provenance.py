@@ -121,7 +121,7 @@ def digest(*sources: str | Path | Callable) -> str:
         if isinstance(source, Path):
             _add(source.name, source, found)
             continue
-        name = source if isinstance(source, str) else source.__module__
+        name = source if isinstance(source, str) else source.__module__ or ""  # None: executed from a text
         file = _file(name) or getattr(sys.modules.get(name), "__file__", None)
         if file is None:
             found[name] = uuid4().bytes

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from farfield.study.figures import GREY, TEXT_WIDTH, theme
+from farfield.study.figures import GREY, TEXT_WIDTH, plain, theme
 
 UNLEARNED = {"cold": "-", "blob": "--", "mean-object": ":"}
 """Starts in which nothing is learned, drawn in grey by these lines."""
@@ -54,6 +54,11 @@ def starts(frame: pd.DataFrame) -> Figure:
     by_iterations.set(ylabel="SA-MSE relative to predicting zero", xlabel="iterations", xscale="log", yscale="log")
     by_time.set(xlabel="time per pattern (ms)", xscale="log", yscale="log")
     solved.set(xlabel="iterations", ylabel="share below 1e-3", xscale="log", ylim=(0, 1))
+    counts = sorted({int(count) for count in frame["iterations"] if count})
+    for axis, ticks in ((by_iterations.xaxis, counts), (solved.xaxis, counts), (by_time.xaxis, ())):
+        plain(axis, ticks)
+    for axes in (by_iterations, by_time):
+        plain(axes.yaxis)
     figure.legend(loc="outside lower center", ncols=5)
     return figure
 

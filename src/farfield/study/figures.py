@@ -96,7 +96,7 @@ def largest(datasets: Mapping[Any, xr.Dataset]) -> list[Any]:
     ]
 
 
-def _plain(axis: Axis, ticks: Sequence[int] = ()) -> None:
+def plain(axis: Axis, ticks: Sequence[int] = ()) -> None:
     """Label a log axis by plain numbers: at 1, 2 and 5 of each decade, or where told."""
     axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -187,13 +187,13 @@ def error_against_size(frame: pd.DataFrame, published: str | Path | TextIO) -> F
         axes.set(xscale="log", xlabel="training samples")
         axes.tick_params(axis="x", rotation=45)
         axes.margins(x=0.08)
-        _plain(axes.xaxis, sorted({int(size) for size in sizes}))
+        plain(axes.xaxis, sorted({int(size) for size in sizes}))
     lines, best = _without_curve(frame), networks["relative"].min()
     # A solver may be decades below every network: its line would leave no room for theirs.
     ours.set_ylim(min([best, *(value for value in lines.values() if value > best / 10)]) / 1.5, 1.3)
     _reference_lines(ours, lines)
-    _plain(ours.yaxis)
-    _plain(theirs.yaxis)
+    plain(ours.yaxis)
+    plain(theirs.yaxis)
     figure.legend(handles=_keys(colours), loc="outside lower center", ncols=len(colours) + 4)
     return figure
 
@@ -232,7 +232,7 @@ def learning_curves(history_paths: Iterable[str | Path]) -> Figure:
     grid[0, 0].set_ylabel("training loss (MSE)")
     grid[1, 0].set_ylabel("validation SA-MSE\n(per complex pixel)")
     for axes in grid[:, 0]:
-        _plain(axes.yaxis)
+        plain(axes.yaxis)
     keys = [Line2D([], [], label=f"{size[1:]} samples", **look) for size, look in looks.items()]
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     return figure

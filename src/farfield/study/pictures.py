@@ -143,19 +143,55 @@ def reconstructions(
     available = min(dataset.sizes["sample"] for dataset in (truth, *methods))
     picked = np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
     reference = truth.object[picked].values
-
-    figure = Figure(figsize=(0.92 * len(methods) + 1.8, 2.05 * count + 0.6), layout="constrained")
+    shown = {}
+    for dataset in methods:
+        about, estimate = dataset.attrs, errors.checkpoint_of(dataset).object.isel(seed=0)[picked].values
+        shown[about["method"], about.get("symmetry", "iterative")] = _aligned(reference, estimate)
+    figure = (_objects if reference.imag.any() else _magnitudes)(reference, shown, picked)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    grid = figure.subplots(2 * count, len(methods) + 1, squeeze=False)
-    for column, dataset in zip(grid.T, methods, strict=False):
-        estimate = errors.checkpoint_of(dataset).object.isel(seed=0)[picked].values
-        aligned, error = _aligned(reference, estimate)
-        _column(column, f"{dataset.attrs['method']}\n{dataset.attrs.get('symmetry', 'iterative')}", aligned)
-        for axes, value, own in zip(column[::2], error, np.abs(reference) ** 2, strict=True):
-            axes.set_xlabel(f"{errors.relative(value, own):.2g}", fontsize=7, labelpad=1.5)
+    figure.supxlabel(f"numbers: {SHARE}; frames of {reference.shape[-1]} pixels")
+    return figure
+
+
+Shown = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+"""Of a method and what it was trained for: objects laid over the truth, and their SA-MSE."""
+
+
+def _tell(axes: Iterable[Axes], error: np.ndarray, reference: np.ndarray) -> None:
+    for one, value, own in zip(axes, error, np.abs(reference) ** 2, strict=True):
+        one.set_xlabel(f"{errors.relative(value, own):.2g}", fontsize=7, labelpad=1.5)
+
+
+def _objects(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figure:
+    """Draw magnitudes and phases, a column for each method."""
+    count = len(picked)
+    figure = Figure(figsize=(0.92 * len(shown) + 1.8, 2.05 * count + 0.6), layout="constrained")
+    grid = figure.subplots(2 * count, len(shown) + 1, squeeze=False)
+    for column, (names, (aligned, error)) in zip(grid.T, shown.items(), strict=False):
+        _column(column, "\n".join(names), aligned)
+        _tell(column[::2], error, reference)
     images = _column(grid[:, -1], "truth", reference)
     for axes, sample in zip(grid[::2, 0], picked, strict=True):
         axes.set_ylabel(f"sample {sample}")
     _bars(figure, images, grid, 30)
-    figure.supxlabel(f"numbers: {SHARE}; frames of {reference.shape[-1]} pixels")
+    return figure
+
+
+def _magnitudes(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figure:
+    """Draw real objects, whose phases would say nothing, the truth first."""
+    columns = {
+        "truth": reference,
+        **{" ".join(names).removesuffix(" iterative"): one[0] for names, one in shown.items()},
+    }
+    figure = Figure(figsize=(0.66 * len(columns) + 0.8, 0.85 * len(picked) + 1.5), layout="constrained")
+    grid = figure.subplots(len(picked), len(columns), squeeze=False)
+    for column, (name, objects) in zip(grid.T, columns.items(), strict=True):
+        column[0].set_title(name, rotation=40, ha="left", fontsize=7)
+        for axes, values in zip(column, objects, strict=True):
+            image = _picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
+    for column, (_, error) in zip(grid.T[1:], shown.values(), strict=True):
+        _tell(column, error, reference)
+    for axes, sample in zip(grid[:, 0], picked, strict=True):
+        axes.set_ylabel(f"sample {sample}", fontsize=7)
+    figure.colorbar(image, ax=grid, label="magnitude", ticks=[0, 0.5, 1], aspect=30)
     return figure
