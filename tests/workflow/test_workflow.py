@@ -60,7 +60,7 @@ def test_the_numbers_are_those_of_working_methods(study):
 
 def test_every_method_stands_in_the_table_with_noise(study):
     frame = pd.read_csv(results(study) / "tables/noise.csv")
-    assert len(frame) == 2 * (2 * 2 * 2 + 3)
+    assert len(frame) == 2 * (2 * 2 * 2 + 3 + 3)
     assert set(frame.patterns) == {16}
     assert frame[["mean", "median", "solved", "seconds"]].notna().all(axis=None)
     clean, noisy = (frame[frame.photons == photons].set_index("method") for photons in (np.inf, 1e6))
@@ -80,7 +80,7 @@ def test_a_changed_noise_reruns_what_is_noisy(study):
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
     assert jobs["add_noise"] == 1
-    assert jobs["reconstruct"] == 3
+    assert jobs["reconstruct"] == 6
     assert not {"simulate", "break_symmetries", "train"} & set(jobs)
 
 
@@ -110,9 +110,50 @@ def test_training_tables_agree_with_the_models(study):
 def test_figures_are_there(study):
     names = {path.name for path in (results(study) / "figures").iterdir()}
     stems = ("symmetries", "reconstructions", "error-against-size", "learning-curves", "error-against-time")
-    stems += ("figure2", "more-samples")
+    stems += ("figure2", "more-samples", "starts", "rings")
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
     assert all((results(study) / "figures" / name).stat().st_size > 5000 for name in names)
+
+
+def test_every_objective_and_every_start_stands_in_the_tables_of_the_second_paper(study):
+    frames = {name: pd.read_csv(results(study) / f"tables/{name}.csv") for name in ("passive", "strategies")}
+    refined = {"after-refined", "twice-refined", "blob-refined"}
+    for frame in frames.values():
+        ours = frame[frame.kind != "published"]
+        assert set(ours.method[ours.kind == "constant"]) == {"zero", "box", "blob", "mean-object"}
+        assert set(ours.method[ours.kind == "iterative"]) == {"hio-classic", "hio-tuned", "raar-tuned"} | refined
+        made = ours[ours.kind == "network"]
+        assert set(zip(made.method, made.symmetry, strict=True)) == {
+            (network, name)
+            for network in ("unet", "sisprnet")
+            for name in ("before", "after", "invariant", "passive")
+        }
+        assert float(ours.set_index("method")["mean"]["zero"]) == pytest.approx(1)
+    assert frames["passive"].published.notna().sum() == 8  # both networks beside the one that is published
+    assert frames["strategies"].published.isna().all()
+    steps = frames["strategies"].set_index("method")["iterations"]
+    assert steps["after-refined"] <= 50
+    assert steps["twice-refined"] == pytest.approx(steps["after-refined"] + 8)
+    starts = pd.read_csv(results(study) / "tables/starts.csv")
+    assert set(starts.start) == {"cold", "blob", "mean-object", "before", "after", "invariant", "passive"}
+    assert set(starts.iterations[starts.start == "cold"]) == {10, 50}
+
+
+def test_a_refined_start_is_what_its_method_made(study):
+    """Of the network's best validated weights; hardly refined, it is still what it was."""
+    start = store.open_dataset(results(study) / "reconstructions/unet/after/n64/test.zarr")
+    refined = store.open_dataset(results(study) / "reconstructions/after-refined/test.zarr")
+    assert refined.seed.values.tolist() == start.seed.values.tolist() == [0, 1]
+    assert float(refined.seconds.mean()) > float(start.seconds.sel(checkpoint="best").mean())
+
+
+def test_a_changed_objective_trains_its_networks_alone(study):
+    config = yaml.safe_load((study / "config/test.yaml").read_text())
+    config["objectives"]["passive"]["jacobian"] = 1.0e-2
+    (study / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
+    assert (jobs["train"], jobs["evaluate_network"], jobs["follow_start"]) == (4, 2, 1)
+    assert not {"reconstruct", "table", "simulate"} & set(jobs)
 
 
 def test_the_gaussian_table_has_every_method_before_and_after(study):
@@ -241,10 +282,12 @@ def test_new_sizes_beside_a_new_setting_are_trained(study):
     config["samples"] = [16, 32, 64]
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
-    assert (jobs["train"], jobs["conditioning"], jobs["evaluate_network"]) == (8, 1, 4)
+    assert (jobs["train"], jobs["conditioning"], jobs["evaluate_network"]) == (8, 1, 4)  # before and after
     config["training"]["epochs"] = 3
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
-    assert planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24
+    assert (
+        planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24 + 8
+    )  # and two objectives at the largest size
 
 
 def test_the_order_of_methods_reruns_tables_and_trains_nothing(study):
@@ -259,7 +302,7 @@ def test_the_order_of_methods_reruns_tables_and_trains_nothing(study):
 def test_options_are_set_on_the_command_line(study):
     changes = ["seeds=[0]", "samples=[16,32]", "training={epochs: 12, batch_size: 8, updates: 0, precision: float32}"]
     jobs = planned(snakemake(study, "--dry-run", "--config", *changes))
-    assert jobs["train"] == 4
+    assert jobs["train"] == 4 + 4  # of size 16, and two objectives at the new largest size
 
 
 def test_sets_with_a_copy_in_common_are_refused_by_each_training(study, tmp_path):
@@ -296,7 +339,14 @@ def test_the_best_models_are_released_with_cards(study):
         f"{network}.{suffix}" for network in ("sisprnet", "unet") for suffix in ("md", "safetensors")
     ]
     about = networks.load(released / "unet.safetensors").description
-    assert (about["network"], about["symmetry"], about["samples"]) == ("unet", "after", 64)
+    assert (about["network"], about["samples"]) == ("unet", 64)
+    scores = {
+        path.parts[-2]: networks.load(path / "seed0/best.safetensors").description["validation_sa_mse"]
+        for path in (results(study) / "models/unet").glob("*/n64")
+    }
+    assert set(scores) == {"before", "after", "invariant", "passive"}
+    assert about["validation_sa_mse"] <= min(scores.values())
+    assert f"trained for | `{about['symmetry']}`:" in (released / "unet.md").read_text()
     assert f"farfield {farfield.__version__}" in (released / "unet.md").read_text()
 
 
@@ -320,7 +370,7 @@ def test_a_changed_training_key_reruns_training_and_what_follows(study):
     config["training"]["patience"] = 4
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
-    assert jobs["train"] == 16
+    assert jobs["train"] == 16 + 8
     assert not {"simulate", "break_symmetries", "reconstruct", "score_baseline", "score_constants"} & set(jobs)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from farfield.iterative.recipe import parse
-from farfield.study.sections import source
+from farfield.study.sections import objective, source
 
 MARGIN = 3
 """Times what was measured."""
@@ -22,6 +22,12 @@ BASE, CUDA = 1500, 3000
 
 TRAINED, ON_GPU = 5e5, 20
 """Object pixels a second that a training of the published widths takes, and a GPU's gain (assumed)."""
+
+COSTLY = {"hybrid": 4, "mlp-decoder": 2}
+"""Times as long as that a training of other networks takes."""
+
+JACOBIAN = 2.5
+"""Times as long as without a penalty on the Jacobian."""
 
 APPLIED = 7e5
 """Object pixels a second through a trained network, its scores included."""
@@ -82,7 +88,11 @@ def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     epochs = max(settings["epochs"], math.ceil(settings["updates"] / updates))
     per_pixel = 8 + 2 * config["oversampling"] ** 2  # bytes of `batches.Batches`, in bfloat16
     resident = min(samples, int(config["memory"] * 2**30 / pixels / per_pixel))
-    seconds = samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
+    network, symmetry = (
+        getattr(wildcards, name, default) for name, default in (("network", ""), ("symmetry", "after"))
+    )
+    work = COSTLY.get(network, 1) * (JACOBIAN if objective(config, symmetry).jacobian else 1)
+    seconds = work * samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
     held = resident + config[source(config)]["validation"]
     return _need(held, held, seconds, config, gpu)
 
