@@ -116,17 +116,17 @@ def nearest(output, label):
 def test_invariant_is_the_least_over_all_copies_and_its_gradient_that_of_the_nearest():
     """What leaves the frame on the way counts as error: no other part of a copy is given away."""
     label, output = noise(6, 6, 6), noise(6, 6, 6, seed=1)
-    output[:4] += 2 * torch.stack(  # near to copies, one of which has lost a column, one two rows
-        [
-            label[0],
-            conjugate_flip(label[1]) * 1j,
-            torch.nn.functional.pad(label[2, :, :5], (1, 0)),
-            -torch.nn.functional.pad(conjugate_flip(label[3])[2:], (0, 0, 0, 2)),
-        ]
-    )
+    near = [  # to copies, one of which has lost a column, one two rows
+        label[0],
+        conjugate_flip(label[1]) * 1j,
+        torch.nn.functional.pad(label[2, :, :5], (1, 0)),
+        -torch.nn.functional.pad(conjugate_flip(label[3])[2:], (0, 0, 0, 2)),
+    ]
+    output[:4] += 2 * torch.stack(near)
     output.requires_grad_()
     found = invariant(output, label)
-    least, copies = zip(*(nearest(*pair) for pair in zip(output.detach().numpy(), label.numpy(), strict=True)))
+    tried = [nearest(*pair) for pair in zip(output.detach().numpy(), label.numpy(), strict=True)]
+    least, copies = zip(*tried, strict=True)
     assert np.allclose(found.detach(), least, rtol=1e-5)
     (gradient,) = torch.autograd.grad(found.sum(), output)
     copy = torch.from_numpy(np.stack(copies)).to(torch.complex64)
@@ -142,7 +142,7 @@ def test_invariant_is_nothing_for_copies_and_one_for_zero(objects):
 
 
 def test_invariant_takes_real_objects():
-    """An image that lies elsewhere, turned, costs nothing, and neither does its negative, which shares its pattern."""
+    """An image that lies elsewhere, turned, costs nothing; nor does its negative, which shares its pattern."""
     items = np.random.default_rng(0).integers(0, 256, (5, 5, 5), np.uint8)
     laid, upright = images.place(items, 9, 4), images.place(items, 9, 0, natural=True)
     assert float(invariant(laid, upright).max()) < 1e-5
