@@ -1,4 +1,4 @@
-"""What a training makes of its objective: it learns, goes on after a kill, streams, and sees no more than it should."""
+"""What a training makes of its objective: it learns, resumes, streams, and sees no more than it should."""
 
 import math
 
@@ -137,8 +137,8 @@ def test_the_rate_of_a_cosine_rises_and_falls_back(sets, tmp_path, monkeypatch):
     assert rates[0] == pytest.approx(floor)
     assert rates[4] == pytest.approx((floor + top) / 2)  # in the middle of the first 5 %
     assert rates[8] == pytest.approx(top)
-    assert all(a < b for a, b in zip(rates[:8], rates[1:9], strict=True))
-    assert all(a > b for a, b in zip(rates[8:-1], rates[9:], strict=True))
+    assert rates[:9] == sorted(rates[:9])
+    assert rates[8:] == sorted(rates[8:], reverse=True)
     assert rates[84] == pytest.approx((floor + top) / 2)  # halfway down
     for number in (20, 50, 159):
         expected = floor + (top - floor) * (1 + math.cos(math.pi * (number - 8) / 152)) / 2
