@@ -20,12 +20,13 @@ def objects_of(targets):
 
 
 def every_version(objects, oversampling):
-    """Draw until each version came: patterns and objects (8, …) of one object."""
+    """Draw so often that each version comes: patterns and objects (8, …) of fifty times one object."""
     found, generator = {}, torch.Generator().manual_seed(0)
-    while len(found) < 8:
+    for _ in range(4):
         drawn = vary(measure(objects, oversampling), parts(objects), 8, generator)
         for pattern, target in zip(*drawn, strict=True):
             found.setdefault(target.numpy().tobytes(), (pattern, target))
+    assert len(found) == 8
     patterns, targets = zip(*found.values(), strict=True)
     return torch.stack(patterns), objects_of(torch.stack(targets))
 
