@@ -172,9 +172,9 @@ def _train(
     unseen, saved = measure(validation, batches.oversampling), time.monotonic()
     try:
         while not trainer.finished:
-            begin, epoch, rate = time.perf_counter(), len(trainer.history) + 1, trainer.learning_rate
+            begin, epoch = time.perf_counter(), len(trainer.history) + 1
             loss = _one_epoch(trainer, batches, seed)
-            trained = time.perf_counter() - begin
+            trained, rate = time.perf_counter() - begin, trainer.learning_rate  # of a cosine, that of the last update
             score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
             if not math.isfinite(score):
                 trainer.forget(folder)

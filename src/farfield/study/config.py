@@ -245,6 +245,9 @@ def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
         other = varied(config, name)
         mistakes = list(_schema_mistakes(other, schema))
         mistakes = mistakes or list(_training_mistakes(other))
+        if "versions" in variant.get("training", {}) and not mistakes:
+            sides = {side: config["objectives"].get(side, {"labels": side}) for side in ("before", "after")}
+            mistakes = list(sections.version_mistakes({**other, "objectives": sides}))
         if "network_options" in variant and not mistakes:
             changed = [network for network in config["networks"] if network in variant["network_options"]]
             mistakes = list(_network_mistakes({**other, "networks": changed}))

@@ -44,8 +44,8 @@ def _objective_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         except ValueError as error:
             yield f"objectives: {name}: {error}"
             continue
-        if name in LEVELS and wanted.training_set != name:
-            yield f"objectives: {name}: expected labels: {name}, which it is named after; rename it"
+        if name in LEVELS and not (wanted.data and wanted.labels == name):
+            yield f"objectives: {name}: expected its labels, which it is named after; rename it"
         if wanted.training_set == "natural" and source(config) != "images":
             yield f"objectives: {name}: labels: expected a study of images for natural, got crystals; use before"
         if name in (*config["baselines"], *config["refined"], *CONSTANTS, *FLOORS, "cold"):
@@ -80,8 +80,16 @@ def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key}: {name!r} is the name of another method; choose another"
             yield from (f"{key}: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
     for side in ("warm", "cold"):
+        lengths: dict[int, int] = {}
         for number, run in enumerate(config.get("starts", {}).get(side, [])):
-            yield from (f"starts: {side}[{number}]: recipe: {mistake}" for mistake in _unreadable(run["recipe"]))
+            wrong = [f"starts: {side}[{number}]: recipe: {mistake}" for mistake in _unreadable(run["recipe"])]
+            yield from wrong
+            iterations = 0 if wrong else sum(step.iterations for step in parse(run["recipe"]))
+            if iterations and lengths.setdefault(iterations, number) != number:
+                yield (
+                    f"starts: {side}[{number}]: recipe: expected another number of iterations than {side}"
+                    f"[{lengths[iterations]}] has, got {iterations} again; the table tells recipes apart by it"
+                )
 
 
 def _unreadable(recipe: str) -> Iterator[str]:
@@ -106,8 +114,10 @@ def _image_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"image_size: expected at least the images' {held['train'].side} pixels, got {size}; raise it"
 
 
-def _version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+def version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     """Refuse turned samples where a network's inputs or an objective's labels do not allow for them."""
+    if config["training"]["versions"] == 1:
+        return
     try:
         settings = Settings(**config["training"])
     except ValueError:  # which the config's check tells by itself
@@ -123,7 +133,7 @@ def _version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     """Tell what is wrong with objects, objectives and methods, a line each."""
     wrong = list(_objective_mistakes(config))
-    yield from wrong or (_version_mistakes(config) if config["training"]["versions"] > 1 else ())
+    yield from wrong or version_mistakes(config)
     yield from _recipe_mistakes(config)
     yield from _refined_mistakes(config)
     if source(config) == "images":

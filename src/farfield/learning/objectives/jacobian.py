@@ -9,8 +9,8 @@ STEP = 0.03
 
 
 def sensitivity(
-    network: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, output: torch.Tensor, spread: torch.Tensor
-) -> torch.Tensor:
+    network: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, spread: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Estimate the mean square change of an output for unit noise in its input, by one finite difference a sample.
 
     Parameters
@@ -18,15 +18,14 @@ def sensitivity(
     network : callable
         From inputs to outputs (batch, 2, N, N).
     inputs : torch.Tensor, float, shape (batch, M, M)
-    output : torch.Tensor, float32, shape (batch, 2, N, N)
-        Of these inputs.
     spread : torch.Tensor, float32, shape (M, M) or a scalar
         What counts as unit noise in each input: its deviation over the training set.
 
     Returns
     -------
-    torch.Tensor, float32, shape (batch,)
-        In the mean ‖J‖² / (2 N²), J being the Jacobian with respect to inputs in units of their spread.
+    tuple of torch.Tensor, float32, of shapes (batch, 2, N, N) and (batch,)
+        The outputs; and in the mean ‖J‖² / (2 N²), J being the Jacobian with respect to inputs in units of their
+        spread.
 
     Notes
     -----
@@ -34,5 +33,7 @@ def sensitivity(
     backward pass through the first; this takes one more pass forward, and its own backward.
     """
     noise = torch.randn(inputs.shape, device=inputs.device)
-    moved = network(inputs + STEP * spread * noise)
-    return ((moved - output) / STEP).square().mean((1, 2, 3))
+    with torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):  # so that both passes drop the same units
+        moved = network(inputs + STEP * spread * noise)
+    output = network(inputs)
+    return output, ((moved - output) / STEP).square().mean((1, 2, 3))

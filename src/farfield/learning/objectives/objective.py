@@ -116,14 +116,16 @@ class Loss:
         -------
         torch.Tensor, float32, a scalar
         """
-        wanted, output = self.objective, network(inputs)
-        terms = []
+        wanted, terms = self.objective, []
+        if wanted.jacobian:
+            output, change = sensitivity(network, inputs, self.spread)
+            terms.append(wanted.jacobian * change.mean())
+        else:
+            output = network(inputs)
         if wanted.data:
             terms.append(wanted.data * self._data(output, targets))
         if wanted.data < 1:
             terms.append((1 - wanted.data) * self._physics(output, targets, progress))
-        if wanted.jacobian:
-            terms.append(wanted.jacobian * sensitivity(network, inputs, output, self.spread).mean())
         return sum(terms[1:], terms[0])
 
     def _data(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

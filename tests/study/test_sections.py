@@ -1,0 +1,304 @@
+"""Mistakes in a config's objects, objectives and methods: each named, in a line, with a repair that is one."""
+
+import copy
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from farfield.learning.objectives import Objective
+from farfield.physics import images
+from farfield.study import sections
+from farfield.study.config import ConfigError, check
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+CUT = ROOT / "workflow/resources/fashion-mnist"
+IMAGES = {"path": str(CUT), "training": 300, "validation": 20, "test": 20}
+
+PASSIVE = {
+    "study": "a",
+    "tables": ["passive"],
+    "figures": [],
+    "image_size": 36,
+    "samples": [300],
+    "networks": ["mlp-decoder"],
+    "network_options": {"mlp-decoder": {"width": 8, "hidden": 32}},
+    "images": IMAGES,
+    "objectives": {"naive": {}, "natural": {"labels": "natural"}, "passive": {"data": 0.0}},
+    "noise": {"patterns": 1},
+    "sweep": {"samples": 100},
+}
+
+
+def checked(**change):
+    return check({**PASSIVE, **copy.deepcopy(change)}, SCHEMA)
+
+
+@pytest.mark.parametrize("name", ["passive", "test-passive"])
+def test_the_studies_of_the_second_paper_are_valid(name, monkeypatch):
+    """The images of one are looked for among the 450 that lie here, as if they were all."""
+    monkeypatch.chdir(ROOT)
+    held = images.Held(60000, 28), images.Held(10000, 28)
+    monkeypatch.setattr(sections.images, "check", lambda which, path: held[which == "test"])
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    assert check(config, SCHEMA, check_device=False)["images"]["seed"] == 2017
+
+
+def test_a_study_that_names_images_is_one_of_images():
+    assert sections.source(checked()) == "images"
+    assert sections.source(check({"study": "a"}, SCHEMA)) == "crystals"
+
+
+def test_objectives_are_made_of_their_sections_and_levels_of_none():
+    config = checked(objectives={"p": {"data": 0.0, "low_pass": [1.5, 0.75]}})
+    assert sections.objective(config, "p") == Objective(data=0.0, low_pass=(1.5, 0.75))
+    assert sections.objective(config, "centred") == Objective(labels="centred")
+
+
+REFINED = {"start": "naive"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "repair"),
+    [
+        (
+            {"objectives": {"p": {"data": 1.5}}},
+            "objectives: p: expected data from 0, physics alone, to 1, labels alone, got 1.5",
+            {"objectives": {"p": {"data": 1.0}}},
+        ),
+        ({"objectives": {"p": {"data": -0.5}}}, "objectives: p: expected data from 0", {}),
+        (
+            {"objectives": {"p": {"jacobian": -1.0}}},
+            "objectives: p: expected jacobian of at least 0, got -1; 1e-3 is a beginning",
+            {"objectives": {"p": {"jacobian": 1.0e-3}}},
+        ),
+        (
+            {"objectives": {"p": {"physics": "intensities"}}},
+            "objectives: p: expected physics out of amplitude, amplitude-l1, intensity, got 'intensities'",
+            {"objectives": {"p": {"physics": "intensity"}}},
+        ),
+        (
+            {"objectives": {"p": {"labels": "all"}}},
+            "objectives: p: expected labels out of before, centred, phase, after, natural, invariant, got 'all'",
+            {"objectives": {"p": {"labels": "invariant"}}},
+        ),
+        (
+            {"objectives": {"p": {"low_pass": [0.75, 1.5]}}},
+            "objectives: p: expected low_pass as a first width and a last one that is not larger, got [0.75, 1.5]",
+            {"objectives": {"p": {"low_pass": [1.5, 0.75]}}},
+        ),
+        ({"objectives": {"p": {"low_pass": [1.5]}}}, "objectives: p: low_pass: expected a list of 2, got [1.5]", {}),
+        ({"objectives": {"p": {"alpha": 0.3}}}, "objectives: p: unknown key 'alpha'", {}),
+        ({"objectives": {}}, "objectives: expected keys", {}),
+        ({"objectives": {"a b": {}}}, "objectives: expected a text of letters, digits", {}),
+        (
+            {"objectives": {"centred": {"labels": "phase"}}},
+            "objectives: centred: expected its labels, which it is named after; rename it",
+            {"objectives": {"turned": {"labels": "phase"}}},
+        ),
+        (
+            {"objectives": {"before": {"labels": "invariant"}}},
+            "objectives: before: expected its labels, which it is named after; rename it",
+            {"objectives": {"invariant": {"labels": "invariant"}}},
+        ),
+        ({"objectives": {"after": {"data": 0.0, "labels": "after"}}}, "objectives: after: expected its labels", {}),
+        (
+            {"objectives": {"hio-tuned": {}}},
+            "objectives: 'hio-tuned' is the name of another method; choose another",
+            {"objectives": {"naive": {}}},
+        ),
+        *(
+            ({"objectives": {name: {}}}, f"objectives: {name!r} is the name of", {})
+            for name in ("cold", "blob", "zero")
+        ),
+        ({"refined": {"naive": REFINED}}, "objectives: 'naive' is the name of another method", {}),
+        ({"refined": {"hio-tuned": REFINED}}, "refined: 'hio-tuned' is the name of another method", {}),
+        ({"refined": {"hybrid": REFINED}}, "refined: 'hybrid' is the name of another method", {}),
+        ({"baselines": {"box": {}}}, "baselines: 'box' is the name of another method", {}),
+        (
+            {"refined": {"r": {"start": "naiv"}}},
+            "refined: r: start: unknown method 'naiv'; did you mean 'naive'?",
+            {"refined": {"r": {"start": "naive"}}},
+        ),
+        (
+            {"refined": {"r": {"recipe": "9*ER"}}},
+            "'start' is a required property; add it",
+            {"refined": {"r": REFINED}},
+        ),
+        (
+            {"refined": {"r": {"start": "r"}}},
+            "refined: r: start: expected a start that ends, got the circle r → r; break it",
+            {"refined": {"r": {"start": "blob"}}},
+        ),
+        (
+            {"refined": {"a": {"start": "b"}, "b": {"start": "a"}}},
+            "refined: a: start: expected a start that ends, got the circle a → b → a; break it",
+            {"refined": {"a": {"start": "b"}, "b": {"start": "mean-object"}}},
+        ),
+        (
+            {"refined": {"r": {**REFINED, "network": "hybrid"}}},
+            "refined: r: network: expected one of networks, got 'hybrid'; change it",
+            {"refined": {"r": {**REFINED, "network": "mlp-decoder"}}},
+        ),
+        (
+            {"refined": {"r": {**REFINED, "recipe": "5*HIP"}}},
+            "refined: r: recipe: expected an algorithm out of",
+            {"refined": {"r": {**REFINED, "recipe": "5*HIO"}}},
+        ),
+        (
+            {"refined": {"r": {**REFINED, "support": "frame"}}},
+            "support: expected one of found, start, got 'frame'",
+            {},
+        ),
+        ({"baselines": {"b": {"support": "start"}}}, "support: expected one of found, frame, got 'start'", {}),
+        (
+            {"tables": ["starts"]},
+            "tables: starts needs the section starts, with its warm and cold recipes; add it",
+            {"tables": ["starts"], "starts": {"warm": [{"recipe": "9*ER"}], "cold": [{"recipe": "9*ER"}]}},
+        ),
+        ({"figures": ["starts"]}, "tables: starts needs the section starts", {"figures": []}),
+        ({"starts": {"warm": [{"recipe": "9*ER"}]}}, "starts: 'cold' is a required property; add it", {}),
+        (
+            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "9*RE"}], "cold": [{"recipe": "9*ER"}]}},
+            "starts: warm[1]: recipe: expected an algorithm out of",
+            {},
+        ),
+        (
+            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "8*HIO+ER"}], "cold": [{"recipe": "9*ER"}]}},
+            "starts: warm[1]: recipe: expected another number of iterations than warm[0] has, got 9 again",
+            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "9*HIO+ER"}], "cold": [{"recipe": "9*ER"}]}},
+        ),
+        (
+            {"tables": ["table1"]},
+            "tables: table1 needs the objectives before and after; add them, or take it out",
+            {"tables": ["table1"], "objectives": {"before": {}, "after": {"labels": "after"}}},
+        ),
+        ({"figures": ["error-against-size"]}, "error-against-size needs the objectives before and after", {}),
+        ({"tables": ["table6"]}, "tables[0]: expected one of table1", {}),
+        (
+            {"training": {"versions": 8}, "objectives": {"naive": {}}, "networks": ["unet"], "image_size": 32},
+            "training: versions: unet, naive: expected inputs scaled in all pixels alike for 8 versions, got "
+            "log-standardised; use log-normalised",
+            {
+                "training": {"versions": 8, "inputs": "log-normalised"},
+                "objectives": {"naive": {}},
+                "networks": ["unet"],
+                "image_size": 32,
+            },
+        ),
+        (
+            {"training": {"versions": 8}},
+            "training: versions: mlp-decoder, natural: expected labels before or invariant for 8 versions",
+            {"training": {"versions": 1}},
+        ),
+        ({"training": {"versions": 3}}, "training: versions: expected one of 1, 2, 4, 8, got 3", {}),
+        ({"training": {"schedule": "cosin"}}, "training: schedule: expected one of plateau, cosine, got 'cosin'", {}),
+        (
+            {"sweep": {"samples": 100, "variants": {"turned": {"training": {"versions": 8}}}}},
+            "sweep: variants: turned: training: versions: mlp-decoder, after: expected labels before or invariant",
+            {"sweep": {"samples": 100, "variants": {"slow": {"training": {"learning_rate": 1.0e-4}}}}},
+        ),
+        (
+            {"images": {**IMAGES, "training": 440}},
+            "images: training, validation: expected at most 450 together; lower one",
+            {"images": {**IMAGES, "training": 430}},
+        ),
+        (
+            {"images": {**IMAGES, "test": 151}},
+            "images: test: expected at most 150; lower it",
+            {"images": {**IMAGES, "test": 150}},
+        ),
+        (
+            {"image_size": 20},
+            "image_size: expected at least the images' 28 pixels, got 20; raise it",
+            {"image_size": 32},
+        ),
+        ({"samples": [301]}, "samples: 301 is beyond the 300 simulated; lower it or raise images: training", {}),
+        ({"images": {**IMAGES, "validation": 0}}, "images: validation: expected an integer at least 1, got 0", {}),
+        ({"noise": {"patterns": 30}}, "noise: patterns: expected no more than images: test; lower it", {}),
+    ],
+)
+def test_mistakes_are_named_and_their_repairs_help(change, message, repair):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        checked(**change)
+    assert len(str(error.value).splitlines()) <= 4
+    checked(**repair)
+
+
+def test_crystals_have_no_natural_pose():
+    asked = {"study": "a", "objectives": {"before": {}, "after": {"labels": "after"}, "n": {"labels": "natural"}}}
+    message = "objectives: n: labels: expected a study of images for natural, got crystals; use before"
+    with pytest.raises(ConfigError, match=message):
+        check(asked, SCHEMA)
+    asked["objectives"]["n"] = {"labels": "before"}  # the advice, followed
+    check(asked, SCHEMA)
+
+
+def test_each_table_that_holds_two_sides_is_named():
+    """The tables of a config that leaves them out are those of the first paper."""
+    with pytest.raises(ConfigError) as told:
+        check({"study": "a", "objectives": {"naive": {}}}, SCHEMA)
+    named = {line.split()[1] for line in str(told.value).splitlines()}
+    assert named == {*(f"table{number}" for number in range(1, 6)), "paired", "error-against-size"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"):
+        (tmp_path / name).write_bytes(gzip.decompress((CUT / f"{name}.gz").read_bytes()))
+    return tmp_path
+
+
+def refusal(folder):
+    with pytest.raises(ConfigError) as told:
+        checked(images={**IMAGES, "path": str(folder)})
+    (line,) = str(told.value).splitlines()
+    return line
+
+
+def test_a_folder_without_images_names_the_package_and_the_key(tmp_path, folder):
+    checked(images={**IMAGES, "path": str(folder)})
+    line = refusal(tmp_path / "nowhere")
+    assert line.startswith("images: expected t10k-images-idx3-ubyte and train-images-idx3-ubyte (or .gz) in images:")
+    assert "apt-get install dataset-fashion-mnist" in line
+    assert "set images: path to a folder that holds them" in line
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"])
+def test_damaged_images_are_found_before_the_first_job(folder, name, packed):
+    whole, file = (folder / name).read_bytes(), folder / (f"{name}.gz" if packed else name)
+    (folder / name).unlink()
+
+    def write(content):
+        file.write_bytes(gzip.compress(content, 1) if packed else content)
+
+    write(whole[:-1])
+    assert f"got {len(whole) - 1}: it is truncated; copy again" in refusal(folder)
+    write(b"\0\0\x08\x01" + whole[4:])
+    assert "expected an idx file of images (magic number 00000803), got 00000801" in refusal(folder)
+    write(whole + b"\0")
+    assert "it has trailing bytes" in refusal(folder)
+    file.write_bytes(b"")
+    assert "got 0: it is truncated" in refusal(folder)
+    write(whole)
+    checked(images={**IMAGES, "path": str(folder)})  # copied again
+
+
+def test_a_file_that_was_cut_off_while_packed_is_found(folder):
+    name = "train-images-idx3-ubyte"
+    whole = (CUT / f"{name}.gz").read_bytes()
+    (folder / name).unlink()
+    for length in (len(whole) - 1, 5000, 12):
+        (folder / f"{name}.gz").write_bytes(whole[:length])
+        assert re.search("is truncated|trailing bytes", refusal(folder))
+
+
+def test_what_a_check_tells_is_what_reading_finds():
+    """Without reading what lies between the first bytes and the last."""
+    for which in ("train", "test"):
+        read = images.read_idx(CUT / f"{images.SETS[which]}.gz")
+        assert images.check(which, CUT) == (len(read), max(read.shape[1:]))
