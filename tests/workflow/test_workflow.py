@@ -287,7 +287,6 @@ def test_new_sizes_beside_a_new_setting_are_trained(study):
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
     assert (
         planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24 + 8
-    )  # and two objectives at the largest size
 
 
 def test_the_order_of_methods_reruns_tables_and_trains_nothing(study):

@@ -88,10 +88,8 @@ def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     epochs = max(settings["epochs"], math.ceil(settings["updates"] / updates))
     per_pixel = 8 + 2 * config["oversampling"] ** 2  # bytes of `batches.Batches`, in bfloat16
     resident = min(samples, int(config["memory"] * 2**30 / pixels / per_pixel))
-    network, symmetry = (
-        getattr(wildcards, name, default) for name, default in (("network", ""), ("symmetry", "after"))
-    )
-    work = COSTLY.get(network, 1) * (JACOBIAN if objective(config, symmetry).jacobian else 1)
+    wanted = objective(config, getattr(wildcards, "symmetry", "after"))
+    work = COSTLY.get(getattr(wildcards, "network", ""), 1) * (JACOBIAN if wanted.jacobian else 1)
     seconds = work * samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
     held = resident + config[source(config)]["validation"]
     return _need(held, held, seconds, config, gpu)
