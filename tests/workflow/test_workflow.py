@@ -285,8 +285,7 @@ def test_new_sizes_beside_a_new_setting_are_trained(study):
     assert (jobs["train"], jobs["conditioning"], jobs["evaluate_network"]) == (8, 1, 4)  # before and after
     config["training"]["epochs"] = 3
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
-    assert (
-        planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24 + 8
+    assert planned(snakemake(study, "--dry-run", config="changed.yaml"))["train"] == 24 + 8
 
 
 def test_the_order_of_methods_reruns_tables_and_trains_nothing(study):
