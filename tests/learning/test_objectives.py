@@ -250,9 +250,18 @@ def test_what_dropout_changes_is_no_sensitivity():
             "expected physics out of amplitude, amplitude-l1, intensity, got 'phase'",
             {"physics": "intensity"},
         ),
-        ({"low_pass": (0.5, 1.5)}, r"not larger, got \[0.5, 1.5\]; \[1.5, 0.75\]", {"low_pass": (1.5, 0.75)}),
-        ({"low_pass": (1.0, -0.1)}, r"got \[1.0, -0.1\]", {"low_pass": (1.0, 0.0)}),
-        ({"low_pass": (1.0,)}, r"a first width and a last one .*, got \[1.0\]", {"low_pass": None}),
+        (
+            {"data": 0.0, "low_pass": (0.5, 1.5)},
+            r"not larger, got \[0.5, 1.5\]; \[1.5, 0.75\]",
+            {"data": 0.0, "low_pass": (1.5, 0.75)},
+        ),
+        ({"data": 0.0, "low_pass": (1.0, -0.1)}, r"got \[1.0, -0.1\]", {"data": 0.0, "low_pass": (1.0, 0.0)}),
+        (
+            {"data": 0.0, "low_pass": (1.0,)},
+            r"a first width and a last one .*, got \[1.0\]",
+            {"data": 0.0, "low_pass": None},
+        ),
+        ({"low_pass": (1.5, 0.75)}, "expected low_pass with data below 1", {}),
     ],
 )
 @pytest.mark.usefixtures("no_shape_checks")

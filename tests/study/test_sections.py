@@ -86,11 +86,15 @@ REFINED = {"start": "naive"}
             {"objectives": {"p": {"labels": "invariant"}}},
         ),
         (
-            {"objectives": {"p": {"low_pass": [0.75, 1.5]}}},
+            {"objectives": {"p": {"data": 0.0, "low_pass": [0.75, 1.5]}}},
             "objectives: p: expected low_pass as a first width and a last one that is not larger, got [0.75, 1.5]",
-            {"objectives": {"p": {"low_pass": [1.5, 0.75]}}},
+            {"objectives": {"p": {"data": 0.0, "low_pass": [1.5, 0.75]}}},
         ),
-        ({"objectives": {"p": {"low_pass": [1.5]}}}, "objectives: p: low_pass: expected a list of 2, got [1.5]", {}),
+        (
+            {"objectives": {"p": {"data": 0.0, "low_pass": [1.5]}}},
+            "objectives: p: low_pass: expected a list of 2, got [1.5]",
+            {},
+        ),
         ({"objectives": {"p": {"alpha": 0.3}}}, "objectives: p: unknown key 'alpha'", {}),
         ({"objectives": {}}, "objectives: expected keys", {}),
         ({"objectives": {"a b": {}}}, "objectives: expected a text of letters, digits", {}),

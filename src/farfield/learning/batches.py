@@ -31,6 +31,9 @@ BLOCK = 64
 GROUP = 2**22
 """Pixels of the objects that are shuffled together, 4096 samples of 32²; what is streamed holds so many at a time."""
 
+TURNS = 2**40
+"""Added to an epoch's seed for the versions of its samples, so that these do not follow from their order."""
+
 LEAST_DEVIATION = 1e-6
 """Deviation of an input under which it counts as constant."""
 
@@ -298,7 +301,7 @@ class Batches:
         tuple of torch.Tensor
             Inputs (batch, M, M) and targets (batch, 2, N, N); only the last may be smaller than the others.
         """
-        turns = torch.Generator().manual_seed(seed)
+        turns = torch.Generator().manual_seed(seed + TURNS)
         for inputs, targets in self._ordered(batch_size, seed):
             yield vary(inputs, targets, self.versions, turns) if self.versions > 1 else (inputs, targets)
 

@@ -70,6 +70,8 @@ def _refined_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"refined: {name}: start: expected a start that ends, got the circle {' → '.join(chain)}; break it"
         if refined["network"] and refined["network"] not in config["networks"]:
             yield f"refined: {name}: network: expected one of networks, got {refined['network']!r}; change it"
+        elif refined["network"] and refined["start"] not in config["objectives"]:
+            yield f"refined: {name}: network: expected none, as the start is no network's, got one; leave it out"
 
 
 def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:

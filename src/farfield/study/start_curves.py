@@ -30,7 +30,8 @@ def summarise(paths: Iterable[str | Path]) -> pd.DataFrame:
         many iterations, sample by sample, with its standard error; ``over_cold``, the same against the cold start at
         the most iterations.
     """
-    runs = pd.concat(map(pd.read_csv, paths), ignore_index=True)
+    parts = [pd.read_csv(path, keep_default_na=False) for path in paths]  # a start may be called NA
+    runs = pd.concat(parts, ignore_index=True)
     by_sample = runs.groupby(["start", "iterations", "sample"], sort=False)["error"].mean().unstack("sample")
     cold = by_sample.loc["cold"].iloc[-1] if "cold" in by_sample.index else None
     rows = []

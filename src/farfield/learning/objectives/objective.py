@@ -59,6 +59,8 @@ class Objective:
             raise ValueError(f"expected physics out of {', '.join(OBJECTIVES)}, got {self.physics!r}; choose one")
         if not self.jacobian >= 0:
             raise ValueError(f"expected jacobian of at least 0, got {self.jacobian:g}; 1e-3 is a beginning")
+        if self.low_pass is not None and self.data == 1:
+            raise ValueError("expected low_pass with data below 1, as it is of the physics, got 1; leave it out")
         if self.low_pass is not None and (len(self.low_pass) != 2 or not self.low_pass[0] >= self.low_pass[1] >= 0):
             raise ValueError(
                 f"expected low_pass as a first width and a last one that is not larger, got {list(self.low_pass)}; "
