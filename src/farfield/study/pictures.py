@@ -177,21 +177,29 @@ def _objects(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figure:
     return figure
 
 
+def _name(method: str, objective: str, several: bool) -> str:
+    """Name a column: one network of several by itself and its objective, the only one by that alone."""
+    if objective == "iterative":
+        return method
+    return f"{method} {objective}" if several else objective
+
+
 def _magnitudes(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figure:
     """Draw real objects, whose phases would say nothing, the truth first."""
-    columns = {
-        "truth": reference,
-        **{" ".join(names).removesuffix(" iterative"): one[0] for names, one in shown.items()},
-    }
-    figure = Figure(figsize=(0.66 * len(columns) + 0.8, 0.85 * len(picked) + 1.5), layout="constrained")
+    several = len({method for method, objective in shown if objective != "iterative"}) > 1
+    names = [_name(*key, several) for key in shown]
+    columns = {"truth": reference, **dict(zip(names, (aligned for aligned, _ in shown.values()), strict=True))}
+    height = 0.72 * len(picked) + 0.3
+    figure = Figure(figsize=(0.6 * len(columns) + 0.8, height + 1), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0, 1, height / (height + 1)))  # over it, room for slanted names
     grid = figure.subplots(len(picked), len(columns), squeeze=False)
     for column, (name, objects) in zip(grid.T, columns.items(), strict=True):
-        column[0].set_title(name, rotation=40, ha="left", fontsize=7)
+        column[0].text(0.4, 1.06, name, transform=column[0].transAxes, rotation=40, fontsize=7, in_layout=False)
         for axes, values in zip(column, objects, strict=True):
             image = _picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
     for column, (_, error) in zip(grid.T[1:], shown.values(), strict=True):
         _tell(column, error, reference)
     for axes, sample in zip(grid[:, 0], picked, strict=True):
-        axes.set_ylabel(f"sample {sample}", fontsize=7)
+        axes.set_ylabel(sample, fontsize=7)
     figure.colorbar(image, ax=grid, label="magnitude", ticks=[0, 0.5, 1], aspect=30)
     return figure
