@@ -24,8 +24,7 @@ rule reconstruct:
         sections=sections("train", "test", "noisy"),
         settings=recipe_settings,
         start=start_of_recipe,
-        samples=max(config["samples"]),
-        counts={"train": config["baseline_training_patterns"]},  # named: Snakemake compares params' values as a set
+        counts=counts_of_recipe,
         seed=config["seeds"][0],
     script:
         "../scripts/reconstruct.py"

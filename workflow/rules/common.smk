@@ -29,7 +29,8 @@ def checked(config):
     schema = yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text())
     try:
         # `--jobs` is of machines elsewhere, which may have the GPU that this one lacks.
-        return check(config, schema, check_device=workflow.resource_settings.nodes is None)
+        here = workflow.resource_settings.nodes is None
+        return check(config, schema, check_device=here, check_images=workflow.is_main_process)
     except ConfigError as error:
         files = ", ".join(str(file) for file in workflow.configfiles)
         raise WorkflowError(f"{files or 'the config'} cannot be used:\n{error}") from None
@@ -193,7 +194,7 @@ def scores(split):
 
 def order_of_methods():
     """The order of lines and colours: a param, as Snakemake compares inputs as a set."""
-    return [*config["networks"], *config["baselines"], *config["refined"]]
+    return [*config["networks"], *config["baselines"], *config["refined"], *shown()]
 
 
 def scores_of_methods(split):
@@ -372,8 +373,30 @@ def recipe_settings(wildcards):
 
 
 def start_of_recipe(wildcards):
-    """The method that it starts from, if any; a dict, as Snakemake compares params' values as a set."""
-    return {"method": iterative(wildcards).get("start", "")}
+    """The method that it starts from, if any, and how much of the training set that needs."""
+    return training_of_start(iterative(wildcards).get("start", ""))
+
+
+def training_of_start(name):
+    """A start and the training samples that decide it; a dict, as Snakemake compares params' values as a set."""
+    return {"method": name, "samples": max(config["samples"]) if name == "mean-object" else 1}
+
+
+def counts_of_recipe(wildcards):
+    """How many patterns of a set it reconstructs, where not all: no more than what it starts from has."""
+    count = config["baseline_training_patterns"]
+    return {"train": min(count, max(config["samples"])) if starts_of_recipe(wildcards) else count}
+
+
+def runs_of_start(wildcards):
+    """The recipes that go on from a start, and on how many patterns."""
+    settings = config["starts"]
+    return {"patterns": settings["patterns"], "runs": settings["cold" if wildcards.start == "cold" else "warm"]}
+
+
+def training_of_curve(wildcards):
+    """A start of the table of starts, and the training samples that decide it."""
+    return training_of_start("" if wildcards.start == "cold" else wildcards.start)
 
 
 def starts_of_recipe(wildcards):

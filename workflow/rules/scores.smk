@@ -16,7 +16,7 @@ rule score_baseline:
         ENVIRONMENT
     threads: 1
     resources:
-        **asks(costs.whole_set),
+        **asks(costs.scoring),
     params:
         code=code("score"),
         sections=sections("train", "test", "noisy"),

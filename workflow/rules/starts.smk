@@ -77,8 +77,8 @@ rule follow_start:
     params:
         code=code_with_start("follow_start"),
         sections=sections("train", "validation"),
-        settings=config.get("starts"),
-        samples=max(config["samples"]),
+        settings=runs_of_start,
+        start=training_of_curve,
         seeds=config["seeds"],
     script:
         "../scripts/follow_start.py"

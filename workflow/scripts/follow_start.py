@@ -2,7 +2,6 @@ from functools import partial
 
 import torch
 
-from farfield.learning import batches
 from farfield.learning.networks import retriever
 from farfield.machine import devices, jobs, store
 from farfield.study import following, methods, starting
@@ -18,11 +17,10 @@ with jobs.job(snakemake.log[0]):
         made = (methods.timed(network, torch.from_numpy(truth.intensity.values)) for network in networks)
         begins = {seed: (objects, seconds) for seed, (objects, seconds, _) in zip(seeds, made, strict=True)}
     else:
-        training = batches.first(store.open_dataset(snakemake.input.train, sections["train"]), params.samples)
-        plain = "" if name == "cold" else name
+        training = store.open_dataset(snakemake.input.train, sections["train"])
+        training = training.isel(sample=slice(params.start["samples"]))
         some = seeds if name == "cold" else seeds[:1]  # the others' are the same for all
-        begins = {seed: (starting.find(plain, training, seed).objects[seed], 0.0) for seed in some}
-    runs = params.settings["cold" if name == "cold" else "warm"]
-    found = following.follow(name, begins, runs, truth, sections["train"]["oversampling"], device)
+        begins = {seed: (starting.find(params.start["method"], training, seed).objects[seed], 0.0) for seed in some}
+    found = following.follow(name, begins, params.settings["runs"], truth, sections["train"]["oversampling"], device)
     with store.atomic(snakemake.output[0]) as temporary:
         found.to_csv(temporary, index=False)

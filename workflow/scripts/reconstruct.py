@@ -1,13 +1,13 @@
 import torch
 
-from farfield.learning import batches
 from farfield.machine import devices, jobs, store
 from farfield.study import methods, starting
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     params, device = snakemake.params, devices.claim_device(snakemake.config["device"])
-    training = batches.first(store.open_dataset(snakemake.input.train, params.sections["train"]), params.samples)
+    training = store.open_dataset(snakemake.input.train, params.sections["train"])
+    training = training.isel(sample=slice(params.start["samples"]))
     for index, (split, section) in enumerate(params.sections.items()):
         dataset = store.open_dataset(snakemake.input[split], section)
         count = min(params.counts.get(split, dataset.sizes["sample"]), dataset.sizes["sample"])

@@ -62,7 +62,7 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
         If no object could be made of them, with what to do.
     """
     if mask is not None:
-        mask = torch.as_tensor(mask)
+        mask = torch.as_tensor(mask, device=intensity.device)
         intensity = _masked(intensity, mask)
     check_intensity(intensity)
     height, width = intensity.shape[-2:]

@@ -182,7 +182,7 @@ def _prepare(
     if not 0 < beta <= 1:
         raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
     if support is not None:
-        support = torch.as_tensor(support)
+        support = torch.as_tensor(support, device=intensity.device)
         check_pixels("support", support, intensity)
         if not support.any((-2, -1)).all():
             raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
@@ -220,7 +220,8 @@ def reconstruct(
         Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`. By default `RECIPE`, or `WARM_RECIPE`
         if there is a `start`.
     starts : int
-        Most starts of each pattern, random but for the first if there is a `start`. They are ranked by the Fourier
+        Most starts of each pattern, random but for the first if there is a `start` (whose recipe and shrinkwrap they
+        have: give them those of random ones to let these count). They are ranked by the Fourier
         residual per degree of freedom that the support leaves, never by the truth; a pattern that one start has
         solved (residual below 2e-5) gets no more.
     seed : int

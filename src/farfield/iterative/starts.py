@@ -75,6 +75,7 @@ def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
     """
     side = intensity.shape[-1]
     _check_start(start, intensity)
+    start = start.detach()  # a network's output remembers how it was made
     largest = start.abs().amax((-2, -1), keepdim=True)
     if not bool(torch.isfinite(largest).all()) or not bool((largest > 0).all()):
         raise ValueError(

@@ -193,6 +193,8 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     for section, key in (("figure_samples", "count"), ("noise", "patterns")):
         if config[section][key] > config[of]["test"]:
             yield f"{section}: {key}: expected no more than {of}: test; lower it"
+    if config.get("starts", {}).get("patterns", 0) > config[of]["validation"]:
+        yield f"starts: patterns: expected no more than {of}: validation; lower it"
     if not {"before", "after"} <= set(config["objectives"]):
         for name in SIDES & {*config["tables"], *config["figures"]}:
             yield f"tables: {name} needs the objectives before and after; add them, or take it out"
@@ -254,7 +256,9 @@ def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
         yield from (f"sweep: variants: {name}: {mistake}" for mistake in mistakes)
 
 
-def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True) -> dict[str, Any]:
+def check(
+    config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True, check_images: bool = True
+) -> dict[str, Any]:
     """Complete a config and refuse it if anything in it is wrong.
 
     Parameters
@@ -263,6 +267,8 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
         As read from their files.
     check_device : bool
         Whether the jobs run on this machine, so that a GPU that it lacks is a mistake.
+    check_images : bool
+        Whether the files of a study of images must be here: a job that does not read them does without.
 
     Returns
     -------
@@ -283,7 +289,7 @@ def check(config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device:
         mistakes = [
             *_network_mistakes(filled),
             *_training_mistakes(filled),
-            *sections.mistakes(filled),
+            *sections.mistakes(filled, check_images),
             *_study_mistakes(filled, check_device),
         ]
     if not mistakes:  # a variant of the sweep would repeat what is wrong already

@@ -102,12 +102,27 @@ def evaluation(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     return _need(objects, samples, objects * config["image_size"] ** 2 / APPLIED, config, gpu)
 
 
+def _seeds(config: Mapping[str, Any], wildcards: Any) -> int:
+    """How many an iterative method runs with: those of the network that it starts from, or one."""
+    return len(config["seeds"]) if wildcards.recipe in config["refined"] else 1
+
+
+def _patterns(config: Mapping[str, Any]) -> int:
+    return config["baseline_training_patterns"] + _tested(config)
+
+
 def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
-    """For every start of every pattern of a baseline. As `whole_set`."""
-    settings = (config["baselines"] | config["refined"])[wildcards.recipe]
-    runs = settings["starts"] * (len(config["seeds"]) if "start" in settings else 1)
-    patterns = config["baseline_training_patterns"] + _tested(config)
-    return _iterated(patterns, runs * _iterations(settings["recipe"]), config, gpu)
+    """For every start of every pattern of an iterative method. As `whole_set`."""
+    settings, seeds = (config["baselines"] | config["refined"])[wildcards.recipe], _seeds(config, wildcards)
+    iterations = seeds * settings["starts"] * _iterations(settings["recipe"])
+    return _iterated(_patterns(config), iterations, config, gpu, objects=2 * seeds)
+
+
+def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For the scores of an iterative method. As `whole_set`."""
+    patterns, in_patterns_frames = _patterns(config), _seeds(config, wildcards) * config["oversampling"] ** 2
+    objects = patterns * (1 + in_patterns_frames)
+    return _need(objects, patterns, objects * config["image_size"] ** 2 / APPLIED, config, gpu=False)
 
 
 def start(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
@@ -121,9 +136,11 @@ def _iterations(recipe: str) -> int:
     return sum(step.iterations * HEAVY.get(step.algorithm, 1) for step in parse(recipe))
 
 
-def _iterated(patterns: int, iterations: int, config: Mapping[str, Any], gpu: bool) -> Need:
+def _iterated(patterns: int, iterations: int, config: Mapping[str, Any], gpu: bool, objects: int = 2) -> Need:
+    """For so many iterations of each pattern, and objects kept of it in its own frame."""
     side = config["image_size"] * config["oversampling"]
-    return _need(patterns, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
+    kept = objects * patterns * config["oversampling"] ** 2
+    return _need(kept, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
 
 
 def gaussian(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:

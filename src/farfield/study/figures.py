@@ -229,7 +229,7 @@ def learning_curves(history_paths: Iterable[str | Path]) -> Figure:
     for (loss, validation), cell in zip(grid.T, cells, strict=True):
         loss.set(title=" ".join(cell), yscale="log")
         validation.set(xlabel="epoch", yscale="log")
-    grid[0, 0].set_ylabel("training loss (MSE)")
+    grid[0, 0].set_ylabel("training loss")
     grid[1, 0].set_ylabel("validation SA-MSE\n(per complex pixel)")
     for axes in grid[:, 0]:
         plain(axes.yaxis)

@@ -132,11 +132,23 @@ def version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"training: versions: {network}, {name}: {error}"
 
 
-def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what is wrong with objects, objectives and methods, a line each."""
+def mistakes(config: Mapping[str, Any], check_images: bool = True) -> Iterator[str]:
+    """Tell what is wrong with objects, objectives and methods, a line each.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    check_images : bool
+        Whether to look into the files of a study of images.
+
+    Yields
+    ------
+    str
+    """
     wrong = list(_objective_mistakes(config))
     yield from wrong or version_mistakes(config)
     yield from _recipe_mistakes(config)
     yield from _refined_mistakes(config)
-    if source(config) == "images":
+    if check_images and source(config) == "images":
         yield from _image_mistakes(config)

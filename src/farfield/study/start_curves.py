@@ -33,7 +33,7 @@ def summarise(paths: Iterable[str | Path]) -> pd.DataFrame:
     parts = [pd.read_csv(path, keep_default_na=False) for path in paths]  # a start may be called NA
     runs = pd.concat(parts, ignore_index=True)
     by_sample = runs.groupby(["start", "iterations", "sample"], sort=False)["error"].mean().unstack("sample")
-    cold = by_sample.loc["cold"].iloc[-1] if "cold" in by_sample.index else None
+    cold = by_sample.loc["cold"].sort_index().iloc[-1] if "cold" in by_sample.index else None
     rows = []
     for (start, iterations), part in runs.groupby(["start", "iterations"], sort=False):
         errors_ = by_sample.loc[(start, iterations)].to_numpy()
@@ -85,8 +85,8 @@ def table(frame: pd.DataFrame) -> rendering.Table:
     caption = (
         f"Iterations from every start, on {frame['patterns'].iloc[0]} validation patterns, {seeds} "
         f"seed{'s' if seeds > 1 else ''} of networks and random phases: SA-MSE relative to predicting zero for each "
-        "sample, ± standard error over samples. Recipes are tuned for each number of iterations, for starts and for "
-        "random phases (cold) apart. Differences are sample by sample. Milliseconds are for a pattern, the network's "
-        "with them."
+        "sample, ± standard error over samples. By these patterns networks' best weights were chosen too. Recipes are "
+        "the config's, for starts and for random phases (cold) apart. Differences are sample by sample. Milliseconds "
+        "are for a pattern, the network's with them."
     )
     return rendering.Table("starts", "Starts", caption, frame, blocks)

@@ -134,7 +134,7 @@ def table(frame: pd.DataFrame, label: str, title: str) -> rendering.Table:
         f"SA-MSE of each of {ours['tests'].iloc[0]:.0f} test samples relative to predicting zero for it: mean ± "
         f"{spread}; median; shares below 1e-2 and 1e-3. Networks: best validated, n = {ours['samples'].max()}, "
         f"{seeds} seed{'s' if seeds > 1 else ''}. Iterations and milliseconds are for a pattern, those of its start "
-        "with them; per solution: iterations over the share below 1e-3."
+        "with them (a round of ALM counts as one); per solution: iterations over the share below 1e-3."
     )
     if published:
         caption += (
