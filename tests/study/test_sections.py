@@ -161,19 +161,44 @@ REFINED = {"start": "naive"}
         (
             {"tables": ["starts"]},
             "tables: starts needs the section starts, with its warm and cold recipes; add it",
-            {"tables": ["starts"], "starts": {"warm": [{"recipe": "9*ER"}], "cold": [{"recipe": "9*ER"}]}},
+            {
+                "tables": ["starts"],
+                "starts": {"patterns": 2, "warm": [{"recipe": "9*ER"}], "cold": [{"recipe": "9*ER"}]},
+            },
         ),
         ({"figures": ["starts"]}, "tables: starts needs the section starts", {"figures": []}),
-        ({"starts": {"warm": [{"recipe": "9*ER"}]}}, "starts: 'cold' is a required property; add it", {}),
         (
-            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "9*RE"}], "cold": [{"recipe": "9*ER"}]}},
+            {"starts": {"patterns": 2, "warm": [{"recipe": "9*ER"}]}},
+            "starts: 'cold' is a required property; add it",
+            {},
+        ),
+        (
+            {
+                "starts": {
+                    "patterns": 2,
+                    "warm": [{"recipe": "9*ER"}, {"recipe": "9*RE"}],
+                    "cold": [{"recipe": "9*ER"}],
+                }
+            },
             "starts: warm[1]: recipe: expected an algorithm out of",
             {},
         ),
         (
-            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "8*HIO+ER"}], "cold": [{"recipe": "9*ER"}]}},
+            {
+                "starts": {
+                    "patterns": 2,
+                    "warm": [{"recipe": "9*ER"}, {"recipe": "8*HIO+ER"}],
+                    "cold": [{"recipe": "9*ER"}],
+                }
+            },
             "starts: warm[1]: recipe: expected another number of iterations than warm[0] has, got 9 again",
-            {"starts": {"warm": [{"recipe": "9*ER"}, {"recipe": "9*HIO+ER"}], "cold": [{"recipe": "9*ER"}]}},
+            {
+                "starts": {
+                    "patterns": 2,
+                    "warm": [{"recipe": "9*ER"}, {"recipe": "9*HIO+ER"}],
+                    "cold": [{"recipe": "9*ER"}],
+                }
+            },
         ),
         (
             {"tables": ["table1"]},

@@ -62,6 +62,7 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
         If no object could be made of them, with what to do.
     """
     if mask is not None:
+        check_stack(intensity)
         mask = torch.as_tensor(mask, device=intensity.device)
         intensity = _masked(intensity, mask)
     check_intensity(intensity)
@@ -93,7 +94,6 @@ def check_pixels(name: str, pixels: torch.Tensor, intensity: torch.Tensor) -> No
 
 def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Set to zero what was not measured."""
-    check_stack(intensity)
     check_pixels("mask", mask, intensity)
     hidden = ~mask.any((-2, -1)).flatten()
     if hidden.any():

@@ -85,8 +85,8 @@ def table(frame: pd.DataFrame) -> rendering.Table:
     caption = (
         f"Iterations from every start, on {frame['patterns'].iloc[0]} validation patterns, {seeds} "
         f"seed{'s' if seeds > 1 else ''} of networks and random phases: SA-MSE relative to predicting zero for each "
-        "sample, ± standard error over samples. By these patterns networks' best weights were chosen too. Recipes are "
-        "the config's, for starts and for random phases (cold) apart. Differences are sample by sample. Milliseconds "
-        "are for a pattern, the network's with them."
+        "sample, ± standard error over samples. By these patterns networks' best weights were chosen too. Recipes "
+        "are the config's, for starts and for random phases (cold) apart. Differences are sample by sample. "
+        "Milliseconds are for a pattern, the network's with them."
     )
     return rendering.Table("starts", "Starts", caption, frame, blocks)
