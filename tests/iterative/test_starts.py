@@ -139,3 +139,12 @@ def test_a_blob_is_a_gaussian_at_the_origin():
     assert torch.allclose(start[1:, 1:], start[1:, 1:].flip(0, 1))
     with pytest.raises(ValueError, match="expected size as an integer of at least 1, got 0"):
         blob(0)
+
+
+def test_a_networks_output_is_a_start_as_it_comes(objects):
+    """It remembers how it was made, unless it is told not to; iterations must neither fail nor go on remembering."""
+    pattern = measure(objects[:2])
+    remembering = objects[:2].clone().requires_grad_()
+    found = iterative.reconstruct(pattern, "5*ER", start=remembering)
+    assert not found.objects.requires_grad
+    assert torch.equal(found.objects, iterative.reconstruct(pattern, "5*ER", start=objects[:2]).objects)

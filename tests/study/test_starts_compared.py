@@ -200,3 +200,17 @@ def test_the_table_has_a_grid_for_each_length(curves):
     ]
     assert "| net | 0.2000 ± 0.0500 | 0.00 | 0.00 | 3 | +0.2000 ± 0.0500 | +0.0500 ± 0.1000 |" in text
     assert "on 2 validation patterns, 2 seeds of networks" in text
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_longest_cold_start_is_the_longest_in_whatever_order_they_are_listed(tmp_path, order):
+    runs = [(250, 0.3), (1000, 0.1)][::order]
+    rows = [
+        {"start": "cold", "seed": 0, "iterations": count, "sample": sample, "error": error, "seconds": 1.0}
+        for count, error in runs
+        for sample in range(3)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "cold.csv", index=False)
+    found = start_curves.summarise([tmp_path / "cold.csv"]).set_index("iterations")["over_cold"]
+    assert found[250] == pytest.approx(-0.2)
+    assert found[1000] == pytest.approx(0)

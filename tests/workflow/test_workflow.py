@@ -192,7 +192,8 @@ SMALL = {
     "training": {"epochs": 2, "updates": 0, "batch_size": 8, "precision": "float32"},
     "network_options": {"unet": {"width": 8}},
     "baselines": {"er": {"recipe": "40*ER", "starts": 1}},
-    "baseline_training_patterns": 4,
+    "refined": {"from-er": {"start": "er", "recipe": "4*ER"}, "from-net": {"start": "after", "recipe": "4*HIO+ER"}},
+    "baseline_training_patterns": 20,  # more than networks learn from, which are all that they reconstruct
     "noise": {"photons": 1e6, "patterns": 4},
     "figure_samples": {"count": 2},
     "square_root": {"ultra_dense": 50, "dense": 20, "widths": [8], "updates": 10, "batch_size": 50},
@@ -248,7 +249,7 @@ def test_a_study_of_one_network_has_all_its_tables(small):
         (symmetry, variant) for symmetry in ("before", "after") for variant in ("as-configured", "wide")
     }
     assert sweep.best.between(0.2, 1.001).all()
-    assert set(table(small.folder, 5).method) == {"unet", "zero", "mean-object", "er"}
+    assert set(table(small.folder, 5).method) == {"unet", "zero", "mean-object", "er", "from-er", "from-net"}
 
 
 def test_after_changes_of_any_kind_at_once_a_study_is_that_made_from_nothing_and_a_moved_one_is_done(small):
