@@ -356,8 +356,13 @@ def models_of_start(wildcards):
     """Best validated weights of every seed of the network that makes a start; none for what is not learned."""
     if wildcards.start not in config["objectives"]:
         return []
-    cell = f"models/{config['networks'][0]}/{wildcards.start}/n{max(config['samples'])}"
-    return expand(study_path(cell + "/seed{seed}/best.safetensors"), seed=config["seeds"])
+    return expand(
+        study_path("models/{network}/{start}/n{samples}/seed{seed}/best.safetensors"),
+        network=config["networks"][0],
+        start=wildcards.start,
+        samples=max(config["samples"]),
+        seed=config["seeds"],
+    )
 
 
 def code_with_start(script):
