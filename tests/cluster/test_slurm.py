@@ -275,9 +275,8 @@ def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents,
     calls = [line for line in lines if "sbatch --parsable" in line and str(accidents.folder) in line]
     kinds = {re.search(r"--comment (rule_\w+)", call)[1]: call for call in calls}
     for kind, call in kinds.items():
-        on_gpu = any(
-            name in kind for name in ("train", "evaluate_network", "reconstruct", "follow_start", "gaussian")
-        )
+        gpu_rules = ("train", "evaluate_network", "reconstruct", "follow_start", "gaussian")
+        on_gpu = any(name in kind for name in gpu_rules)
         assert (" -p gpu " in call) == on_gpu, kind
         assert ("--gpus=1" in call or "--gpus 1" in call or "gpu:1" in call) == on_gpu, call[:800]
         assert " -t " in call
