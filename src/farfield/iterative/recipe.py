@@ -110,3 +110,8 @@ def parse(recipe: str) -> list[Step]:
     if parser.text[parser.position :].strip():
         raise parser.fail("'+' or the end")
     return steps
+
+
+def length(recipe: str) -> int:
+    """Iterations of a recipe, one after another."""
+    return sum(step.iterations for step in parse(recipe))

@@ -226,6 +226,17 @@ def _with_scaling(backbone: torch.nn.Module, side: int, inputs: str, found: Surv
     return model.to(memory_format=getattr(backbone, "memory_format", torch.contiguous_format))
 
 
+def _survey_both(training: Source, validation: Source, oversampling: int, inputs: str) -> tuple[Survey, Survey]:
+    """Go through both sets, and refuse them if their frames differ."""
+    compress, _ = compression(inputs)
+    found = survey(training, "training objects", oversampling, compress)
+    unseen = survey(validation, "validation objects", oversampling, compress)
+    size, other = training.shape[-1], validation.shape[-1]
+    if other != size:
+        raise ValueError(f"expected validation objects of {size}², got {other}²; make both sets again")
+    return found, unseen
+
+
 def fit(
     network: str,
     training: Source,
@@ -289,12 +300,8 @@ def fit(
     settings, objective = settings or Settings(), objective or Objective()
     inputs = inputs_of(network) or settings.inputs
     settings.check_versions(inputs, objective.training_set)
-    compress, _ = compression(inputs)
-    found = survey(training, "training objects", oversampling, compress)
-    unseen = survey(validation, "validation objects", oversampling, compress)
+    found, unseen = _survey_both(training, validation, oversampling, inputs)
     size = training.shape[-1]
-    if validation.shape[-1] != size:
-        raise ValueError(f"expected validation objects of {size}², got {validation.shape[-1]}²; make both sets again")
     torch.manual_seed(seed)
     backbone = create(network, size, oversampling, **options)
     dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32

@@ -196,8 +196,9 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     if config.get("starts", {}).get("patterns", 0) > config[of]["validation"]:
         yield f"starts: patterns: expected no more than {of}: validation; lower it"
     if not {"before", "after"} <= set(config["objectives"]):
-        for name in SIDES & {*config["tables"], *config["figures"]}:
-            yield f"tables: {name} needs the objectives before and after; add them, or take it out"
+        for name in sorted(SIDES & {*config["tables"], *config["figures"]}):
+            key = "tables" if name in config["tables"] else "figures"
+            yield f"{key}: {name} needs the objectives before and after; add them, or take it out"
     if "starts" in config["tables"] + config["figures"] and "starts" not in config:
         yield "tables: starts needs the section starts, with its warm and cold recipes; add it"
     fewest, most = config["crystals"]["defects"]

@@ -12,6 +12,9 @@ from farfield.machine import store
 SOLVED = 1e-3
 """Relative SA-MSE under which an object counts as solved."""
 
+NEAR = 1e-2
+"""The same, under which it counts as nearly solved."""
+
 CONSTANTS = ("zero", "mean-object")
 """Methods that predict one object for every pattern, in every table."""
 
@@ -50,6 +53,11 @@ class Errors(NamedTuple):
 def relative(error: Any, energy: Any) -> Any:
     """Divide SA-MSE by the mean energy of the pixels of its set: what predicting zero has on average."""
     return error / float(energy.mean())
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of a mean over samples; NaN for one."""
+    return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
 
 
 def checkpoint_of(dataset: xr.Dataset, checkpoint: str = "best") -> xr.Dataset:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from farfield.iterative.recipe import parse
+from farfield.iterative.recipe import length
 from farfield.machine.shapes import Objects
 from farfield.study import methods, starting
 from farfield.symmetry.sa_mse import symmetry_adjusted_mse
@@ -51,7 +51,7 @@ def follow(
         for run in runs:
             how = starting.method(run, oversampling, seed, begin, device)
             found, seconds, _ = methods.timed(how, intensity)
-            made.append((sum(step.iterations for step in parse(run["recipe"])), found, seconds))
+            made.append((length(run["recipe"]), found, seconds))
         for iterations, found, seconds in made:
             error = (symmetry_adjusted_mse(objects, found) / energy).numpy()
             about = {"start": start, "seed": seed, "iterations": iterations, "seconds": seconds + spent}

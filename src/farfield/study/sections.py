@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from farfield.iterative.recipe import RecipeError, parse
+from farfield.iterative.recipe import RecipeError, length, parse
 from farfield.learning.networks.making import inputs_of
 from farfield.learning.networks.registry import NETWORKS
 from farfield.learning.objectives.objective import Objective
@@ -86,7 +86,7 @@ def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         for number, run in enumerate(config.get("starts", {}).get(side, [])):
             wrong = [f"starts: {side}[{number}]: recipe: {mistake}" for mistake in _unreadable(run["recipe"])]
             yield from wrong
-            iterations = 0 if wrong else sum(step.iterations for step in parse(run["recipe"]))
+            iterations = 0 if wrong else length(run["recipe"])
             if iterations and lengths.setdefault(iterations, number) != number:
                 yield (
                     f"starts: {side}[{number}]: recipe: expected another number of iterations than {side}"

@@ -36,34 +36,30 @@ def summarise(paths: Iterable[str | Path]) -> pd.DataFrame:
     cold = by_sample.loc["cold"].sort_index().iloc[-1] if "cold" in by_sample.index else None
     rows = []
     for (start, iterations), part in runs.groupby(["start", "iterations"], sort=False):
-        errors_ = by_sample.loc[(start, iterations)].to_numpy()
+        own = by_sample.loc[(start, iterations)].to_numpy()
         peer = ("blob", iterations)
         rows.append(
             {
                 "start": start,
                 "iterations": iterations,
                 "seeds": part["seed"].nunique(),
-                "patterns": len(errors_),
-                "mean": errors_.mean(),
-                "se": _standard_error(errors_),
-                "near": (part["error"] < 1e-2).mean(),
+                "patterns": len(own),
+                "mean": own.mean(),
+                "se": errors.standard_error(own),
+                "near": (part["error"] < errors.NEAR).mean(),
                 "solved": (part["error"] < errors.SOLVED).mean(),
                 "ms": 1e3 * part["seconds"].mean(),
-                **_gain("gain", by_sample.loc[peer].to_numpy() if peer in by_sample.index else None, errors_),
-                **_gain("over_cold", None if cold is None else cold.to_numpy(), errors_),
+                **_gain("gain", by_sample.loc[peer].to_numpy() if peer in by_sample.index else None, own),
+                **_gain("over_cold", None if cold is None else cold.to_numpy(), own),
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _standard_error(values: np.ndarray) -> float:
-    return values.std(ddof=1) / np.sqrt(len(values))
-
-
 def _gain(name: str, peer: np.ndarray | None, own: np.ndarray) -> dict[str, float]:
     if peer is None:
         return {name: np.nan, f"{name}_se": np.nan}
-    return {name: (peer - own).mean(), f"{name}_se": _standard_error(peer - own)}
+    return {name: (peer - own).mean(), f"{name}_se": errors.standard_error(peer - own)}
 
 
 def _cells(line: Any) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 import xarray as xr
 
-from farfield.iterative.recipe import parse
+from farfield.iterative.recipe import length
 from farfield.iterative.reconstruction import reconstruct
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine import store
@@ -70,8 +70,7 @@ def method(
     shrinkwrap = Shrinkwrap(**settings["shrinkwrap"])
     kept = settings.get("support", "found")
     if kept != "found":  # a first update that never comes
-        iterations = sum(step.iterations for step in parse(settings["recipe"]))
-        shrinkwrap = replace(shrinkwrap, period=iterations + 1)
+        shrinkwrap = replace(shrinkwrap, period=length(settings["recipe"]) + 1)
 
     def apply(intensity: Intensity) -> tuple[Objects, torch.Tensor]:
         made = reconstruct(

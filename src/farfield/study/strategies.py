@@ -10,9 +10,6 @@ import pandas as pd
 from farfield.study import errors, rendering
 from farfield.study.rendering import Block
 
-NEAR = 1e-2
-"""Relative SA-MSE under which an object is nearly solved."""
-
 COLUMNS = ["method", "symmetry", "kind", "samples", "seeds", "tests", "mean", "sd", "se", "median", "relative"]
 COLUMNS += ["near", "solved", "iterations", "per_solution", "ms", "published"]
 
@@ -36,10 +33,10 @@ def _row(path: str | Path) -> dict[str, object]:
         "tests": len(by_image),
         "mean": by_image.mean(),
         "sd": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
-        "se": by_image.std(ddof=1) / np.sqrt(len(by_image)) if len(by_image) > 1 else np.nan,
+        "se": errors.standard_error(by_image),
         "median": np.median(found.each),
         "relative": found.relative.mean(),
-        "near": (found.each < NEAR).mean(),
+        "near": (found.each < errors.NEAR).mean(),
         "solved": solved,
         "iterations": found.iterations,
         "per_solution": found.iterations / solved if solved else np.inf,

@@ -18,7 +18,6 @@ LARGEST = 12
 GROUPS = 8
 """In which channels are normalised, if these can be so divided."""
 
-
 SMALL = 1e-5
 """ε, relative to the autocorrelation's maximum: its root alone would make 3e-4 of a rounding error of 1e-7."""
 
