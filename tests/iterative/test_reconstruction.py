@@ -13,6 +13,8 @@ from farfield.symmetry import metrics
 from farfield.symmetry.actions import align
 
 GAUSSIAN = torch.exp(-(torch.linspace(-2, 2, 16) ** 2) - torch.linspace(-2, 2, 16)[:, None] ** 2)
+BAD_CORNER = GAUSSIAN.clone()
+BAD_CORNER[14, 1] = 2.0**32
 
 
 @pytest.mark.parametrize(
@@ -311,13 +313,17 @@ def test_a_shrinkwrap_that_cannot_be_is_refused(option):
         (torch.zeros(8, 8), {}, "nothing but zeros in pattern 0; drop it"),
         (torch.ones(0, 8, 8), {}, "at least one pattern"),
         (torch.fft.ifftshift(GAUSSIAN), {}, "DC in the centre.*fftshift"),
-        (torch.ones(8, 8), {"mask": torch.zeros(8, 8, dtype=torch.bool)}, "one that hides all"),
+        (BAD_CORNER, {}, r"a single pixel of pattern 0, at \(14, 1\), .* mask it \(mask=, True where measured\)"),
+        (torch.ones(8, 8), {"mask": torch.zeros(8, 8, dtype=torch.bool)}, "leaves 0 %; .* invert it with ~mask"),
+        (torch.eye(8), {"mask": torch.eye(8) == 0}, "nothing but zeros where measured in pattern 0; invert the mask"),
         (
             torch.ones(2, 8, 8),
-            {"mask": torch.stack([GAUSSIAN[:8, :8] > 0, GAUSSIAN[:8, :8] < 0])},
-            "all of pattern 1",
+            {"mask": torch.stack([torch.ones(8, 8) > 0, torch.eye(8) > 0])},
+            "at least half of the pixels, got one that leaves 12 % of pattern 1; a mask is True where measured",
         ),
-        (torch.ones(8, 8), {"mask": torch.ones(8, 8)}, "a mask of booleans of shape"),
+        (torch.ones(8, 8), {"mask": torch.ones(8, 8).int()}, "True where measured, got int32 .*; pass mask == 0 if"),
+        (torch.ones(8, 8), {"mask": torch.ones(4, 4, dtype=torch.bool)}, r"a mask of booleans of shape \(8, 8\)"),
+        (torch.ones(8, 8), {"support": torch.ones(8, 8)}, "a support of booleans of shape"),
         (torch.ones(8, 8), {"support": torch.ones(4, 4, dtype=torch.bool)}, "a support of booleans of shape"),
         (torch.ones(8, 8), {"support": torch.zeros(8, 8, dtype=torch.bool)}, "some pixels, got an empty one"),
         (torch.full((8, 8), 1e30), {}, "between 1e-20 and 1e.20, got 1.0e.30; rescale"),
@@ -325,7 +331,7 @@ def test_a_shrinkwrap_that_cannot_be_is_refused(option):
         (torch.ones(8, 8), {"beta": 0}, "expected beta above 0"),
         (torch.ones(8, 8), {"keep": "worst"}, "one of best, mean, all, got 'worst'"),
         (-torch.ones(8, 8), {}, "NaN, infinite or negative"),
-        (torch.full((8, 8), torch.nan), {}, "NaN, infinite or negative.*or mask them"),
+        (torch.full((8, 8), torch.nan), {}, r"NaN, infinite or negative pixels; mask them \(mask=, True where"),
         (torch.ones(8, 8, dtype=torch.int64), {}, "float torch tensor"),
         (torch.ones(8, 8, dtype=torch.complex64), {}, "float torch tensor"),
         (torch.ones(8, 8), {"starts": 0}, "expected starts as an integer of at least 1, got 0"),

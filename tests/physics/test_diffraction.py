@@ -71,7 +71,10 @@ def test_photon_noise_depends_on_seed_and_index_alone(objects):
         (lambda: diffraction.measure(torch.zeros(4, 4)), "expected objects as a complex torch tensor"),
         (lambda: diffraction.measure(torch.zeros(4, dtype=torch.complex64)), r"got complex64 of shape \(4,\)"),
         (lambda: diffraction.measure(torch.zeros(4, 4, dtype=torch.complex64), 0), "oversampling as an integer"),
-        (lambda: diffraction.photon_noise(torch.full((4, 4), torch.nan), 10, 0), "NaN, infinite or negative"),
+        (
+            lambda: diffraction.photon_noise(torch.full((4, 4), torch.nan), 10, 0),
+            "NaN, infinite or negative pixels; subtract",
+        ),
         (lambda: diffraction.photon_noise(torch.zeros(4, 4), 10, 0), "got an empty one at 0"),
         (lambda: diffraction.photon_noise(torch.ones(4, 4), 0, 0), "positive number of photons"),
     ],

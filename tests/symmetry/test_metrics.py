@@ -179,6 +179,47 @@ def test_the_prtf_is_one_where_starts_agree_and_falls_where_they_do_not(objects)
     assert (curve[:, 24:] < 0.6).all()
 
 
+def test_what_a_mask_hides_does_not_count(objects):
+    truth = objects[:4]
+    pattern = measure(truth)
+    frequency = torch.arange(64) - 32
+    mask = torch.hypot(frequency[:, None].float(), frequency) > 2  # a beamstop of 13 pixels
+    mask[:, 50] = False  # and a gap of the detector
+    behind = torch.where(mask, pattern, torch.nan)
+    copies = torch.stack([random_copy(truth, seed) for seed in range(3)], 1)
+    assert float(metrics.fourier_residual(behind, copies, mask=mask).max()) < 1e-6
+    assert float(metrics.r_factor(behind, copies, mask=mask.expand(4, -1, -1)).max()) < 1e-6
+    found = 0.9 * truth
+    expected = torch.full((4,), 0.1, dtype=torch.float64)
+    assert torch.allclose(metrics.fourier_residual(behind, found, mask=mask), expected, atol=1e-5)
+    assert torch.allclose(metrics.r_factor(behind, found, mask=mask), expected, atol=1e-5)
+    curve = metrics.phase_retrieval_transfer_function(behind, copies, mask=mask)
+    assert not curve[:, :2].any()
+    assert torch.allclose(curve[:, 3:], torch.ones(()).double(), atol=1e-4)
+
+
+def test_each_pattern_may_have_a_mask_of_its_own(objects):
+    pattern, estimate = measure(objects[:2]), 0.9 * objects[:2]
+    mask = torch.ones(2, 64, 64, dtype=torch.bool)
+    mask[1, 30:35, 30:35] = False
+    pattern[1, 32, 32] = 1e9
+    for misfit in (metrics.fourier_residual, metrics.r_factor):
+        assert torch.allclose(misfit(pattern, estimate, mask=mask), torch.tensor(0.1).double(), atol=1e-5)
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_masks_of_other_conventions_are_refused(objects):
+    pattern = measure(objects[:1])
+    bad = torch.zeros(64, 64, dtype=torch.bool)
+    bad[30:35] = True
+    right = metrics.fourier_residual(pattern, objects[:1], mask=(~bad).numpy())
+    with pytest.raises(ValueError, match="leaves 8 %; a mask is True where measured: invert it with ~mask"):
+        metrics.fourier_residual(pattern, objects[:1], mask=bad)
+    with pytest.raises(ValueError, match=r"True where measured, got uint8 .*; pass mask == 0 if 0 means good there"):
+        metrics.r_factor(pattern, objects[:1], mask=bad.byte())
+    assert torch.equal(metrics.fourier_residual(pattern, objects[:1], mask=bad.byte() == 0), right)
+
+
 @pytest.mark.usefixtures("no_shape_checks")
 def test_bad_input_is_refused_in_a_sentence(objects):
     with pytest.raises(ValueError, match=r"trailing shape \(32, 32\), got \(64, 30, 32\)"):
@@ -193,5 +234,5 @@ def test_bad_input_is_refused_in_a_sentence(objects):
             misfit(pattern, objects[:, 1:])
         with pytest.raises(ValueError, match="one pattern for each estimate"):
             misfit(pattern[:3], objects)
-        with pytest.raises(ValueError, match="finite, non-negative intensities"):
+        with pytest.raises(ValueError, match=r"non-negative intensities, .* mask them \(mask=,"):
             misfit(-pattern, objects)

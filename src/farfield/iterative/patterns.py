@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
-from farfield.machine.shapes import check_intensity, check_stack, described
+from farfield.machine.shapes import read_measured
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""
+
+ALONE = 0.02
+"""A maximum whose neighbours stay below this share of it is a bad pixel: a DC's have 0.4 at an oversampling of 2."""
 
 SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
@@ -61,11 +64,7 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
     ValueError
         If no object could be made of them, with what to do.
     """
-    if mask is not None:
-        check_stack(intensity)
-        mask = torch.as_tensor(mask, device=intensity.device)
-        intensity = _masked(intensity, mask)
-    check_intensity(intensity)
+    intensity, mask = read_measured(intensity, mask)
     height, width = intensity.shape[-2:]
     if height != width or height % 2 or height < SMALLEST:
         raise ValueError(
@@ -73,7 +72,7 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
             f"{height} × {width}; crop or pad them with diffraction.to_frame"
         )
     flat = intensity.reshape(-1, height, width)
-    _check_content(flat)
+    _check_content(flat, mask is not None)
     _check_centre(flat)
     amplitude = torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_()
     number = torch.arange(len(flat), device=flat.device)
@@ -83,28 +82,7 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
     return Patterns(amplitude, free.expand(intensity.shape).reshape(flat.shape), number)
 
 
-def check_pixels(name: str, pixels: torch.Tensor, intensity: torch.Tensor) -> None:
-    """Refuse a mask or support that does not choose pixels of these patterns, in one sentence."""
-    if pixels.dtype != torch.bool or pixels.shape not in (intensity.shape, intensity.shape[-2:]):
-        raise ValueError(
-            f"expected a {name} of booleans of shape {tuple(intensity.shape[-2:])} or as the patterns', "
-            f"got {described(pixels)}; convert or pad it"
-        )
-
-
-def _masked(intensity: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Set to zero what was not measured."""
-    check_pixels("mask", mask, intensity)
-    hidden = ~mask.any((-2, -1)).flatten()
-    if hidden.any():
-        whose = f" of pattern {int(hidden.nonzero()[0])}" if len(hidden) > 1 else ""
-        raise ValueError(
-            f"expected a mask that leaves measured pixels, got one that hides all{whose}; invert it with ~mask"
-        )
-    return torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
-
-
-def _check_content(flat: torch.Tensor) -> None:
+def _check_content(flat: torch.Tensor, masked: bool) -> None:
     """Refuse patterns that hold nothing, or more than float32 can work with."""
     if not len(flat):
         raise ValueError("expected at least one pattern, got none; give a stack of patterns")
@@ -116,14 +94,17 @@ def _check_content(flat: torch.Tensor) -> None:
         )
     empty = ~flat.any(-1).any(-1)
     if empty.any():
+        where, advice = "", "drop it"
+        if masked:
+            where, advice = " where measured", "invert the mask with ~mask if True marks the bad pixels, or drop it"
         raise ValueError(
-            "expected patterns with some intensity, got nothing but zeros in pattern "
-            f"{int(empty.nonzero()[0])}; drop it"
+            f"expected patterns with some intensity, got nothing but zeros{where} in pattern "
+            f"{int(empty.nonzero()[0])}; {advice}"
         )
 
 
 def _check_centre(flat: torch.Tensor) -> None:
-    """Refuse patterns that have their DC in the corner."""
+    """Refuse patterns that have their DC in the corner, or there a bad pixel that outshines the centre."""
     side = flat.shape[-1]
     edge = side // 8
     near = torch.arange(side, device=flat.device).sub(side // 2).abs()
@@ -133,7 +114,20 @@ def _check_centre(flat: torch.Tensor) -> None:
     row, column = peak // side, peak % side
     wrong = (outer[row] * outer[column] > 0) & (energy[1] > energy[0])
     if wrong.any():
+        first = int(wrong.nonzero()[0])
+        if _is_single(flat[first], int(row[first]), int(column[first])):
+            raise ValueError(
+                f"expected the DC in the centre of the frame, got a single pixel of pattern {first}, at "
+                f"({int(row[first])}, {int(column[first])}), that outshines it, a hot one; "
+                "mask it (mask=, True where measured)"
+            )
         raise ValueError(
-            f"expected the DC in the centre of the frame, got pattern {int(wrong.nonzero()[0])} with its maximum "
+            f"expected the DC in the centre of the frame, got pattern {first} with its maximum "
             "in the corner; shift it with torch.fft.fftshift(intensity, dim=(-2, -1))"
         )
+
+
+def _is_single(pattern: torch.Tensor, row: int, column: int) -> bool:
+    """Whether the neighbours of a maximum, around the edges too, hold next to nothing compared with it."""
+    around = pattern.roll((1 - row, 1 - column), (0, 1))[:3, :3].flatten()
+    return bool(around.sort().values[-2] < ALONE * around[4])

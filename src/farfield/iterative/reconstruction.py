@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool
 from tqdm import tqdm
 
-from farfield.iterative.patterns import Patterns, check_pixels, read_patterns
+from farfield.iterative.patterns import Patterns, read_patterns
 from farfield.iterative.recipe import parse
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.iterative.starts import SOLVED_RESIDUAL, Options, Run, Starts, read_start, residual_of
 from farfield.machine.heap import keep_freed_memory
-from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleInt, check_whole
+from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleInt, check_mask, check_whole
 from farfield.symmetry.actions import align
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
@@ -183,7 +183,7 @@ def _prepare(
         raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
     if support is not None:
         support = torch.as_tensor(support, device=intensity.device)
-        check_pixels("support", support, intensity)
+        check_mask("support", support, intensity)
         if not support.any((-2, -1)).all():
             raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
         whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)

@@ -59,11 +59,47 @@ def check_stack(intensity: torch.Tensor) -> None:
         )
 
 
-def check_intensity(intensity: torch.Tensor) -> None:
+def check_intensity(intensity: torch.Tensor, advice: str = "subtract the background, or drop such patterns") -> None:
     """Refuse what is no stack of real, finite, non-negative patterns, in one sentence."""
     check_stack(intensity)
     if not bool(torch.isfinite(intensity).all()) or bool((intensity < 0).any()):
+        raise ValueError(f"expected finite, non-negative intensities, got NaN, infinite or negative pixels; {advice}")
+
+
+def check_mask(name: str, mask: torch.Tensor, intensity: torch.Tensor) -> None:
+    """Refuse a mask or support that does not choose pixels of these patterns, in one sentence."""
+    boolean = mask.dtype == torch.bool
+    if boolean and mask.shape in (intensity.shape, intensity.shape[-2:]):
+        return
+    kind, wrong = f"expected a {name} of booleans", f"got {described(mask)}"
+    if boolean or name != "mask":
+        shape = tuple(intensity.shape[-2:])
+        raise ValueError(f"{kind} of shape {shape} or as the patterns', {wrong}; convert, crop or pad it")
+    raise ValueError(
+        f"{kind}, True where measured, {wrong}; pass mask == 0 if 0 means good there, or mask != 0 if it means bad"
+    )
+
+
+def read_measured(intensity: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Check patterns and their mask, bring both to one device, and set to zero what was not measured."""
+    check_stack(intensity)
+    if mask is not None:
+        mask = torch.as_tensor(mask, device=intensity.device)
+        check_mask("mask", mask, intensity)
+        _check_share(mask)
+        intensity = torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
+    check_intensity(intensity, "mask them (mask=, True where measured), or subtract the background")
+    return intensity, mask
+
+
+def _check_share(mask: torch.Tensor) -> None:
+    """Refuse a mask that leaves less than half of the pixels: most likely its True marks the bad ones."""
+    share = mask.double().mean((-2, -1)).flatten()
+    few = (share < 0.5).nonzero()
+    if len(few):
+        first = int(few[0])
+        left = f"{100 * share[first]:.0f} %" + (f" of pattern {first}" if len(share) > 1 else "")
         raise ValueError(
-            "expected finite, non-negative intensities, got NaN, infinite or negative pixels; "
-            "set them to 0, subtract the background, or mask them where the call takes a mask"
+            f"expected a mask that leaves at least half of the pixels, got one that leaves {left}; "
+            "a mask is True where measured: invert it with ~mask"
         )

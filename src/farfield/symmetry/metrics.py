@@ -3,13 +3,19 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
-from farfield.machine.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_intensity, check_objects
+from farfield.machine.shapes import TINY, Estimates, Intensity, Objects, PerSample, check_objects, read_measured
 from farfield.physics.diffraction import far_field
 from farfield.symmetry import actions, matching
 from farfield.symmetry.sa_mse import symmetry_adjusted_mse as symmetry_adjusted_mse
 from farfield.symmetry.sa_mse import unexplained
+
+Mask = Bool[torch.Tensor, "..."]
+"""True where the intensity was measured."""
+
+PerEstimate = Float[torch.Tensor, "..."]
+"""One value for each estimate, of which a pattern may have several."""
 
 
 def _energy(objects: torch.Tensor) -> torch.Tensor:
@@ -76,7 +82,7 @@ def magnitude_error(reference: Objects, estimate: Estimates) -> PerSample:
     return compare(reference, estimate).magnitude_error
 
 
-def fourier_residual(intensity: Intensity, estimate: Estimates) -> PerSample:
+def fourier_residual(intensity: Intensity, estimate: Estimates, *, mask: Mask | None = None) -> PerEstimate:
     """Relative misfit of the estimate's far-field amplitudes: all that a measurement can tell of its error.
 
     Parameters
@@ -86,6 +92,8 @@ def fourier_residual(intensity: Intensity, estimate: Estimates) -> PerSample:
     estimate : torch.Tensor, complex, shape (…, height, width)
         Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
         the pattern's: (…, starts, height, width).
+    mask : torch.Tensor, bool, shape (rows, columns) or as the pattern, optional
+        True where the intensity was measured. Elsewhere it may have any value, NaN too, and does not count.
 
     Returns
     -------
@@ -97,12 +105,12 @@ def fourier_residual(intensity: Intensity, estimate: Estimates) -> PerSample:
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    measured, found = _amplitudes(intensity, estimate)
+    measured, found = _amplitudes(intensity, estimate, mask)
     misfit = (measured - found).double().square().sum((-2, -1))
     return (misfit / measured.double().square().sum((-2, -1)).clamp_min(TINY)).sqrt()
 
 
-def r_factor(intensity: Intensity, estimate: Estimates) -> PerSample:
+def r_factor(intensity: Intensity, estimate: Estimates, *, mask: Mask | None = None) -> PerEstimate:
     """Crystallographic R-factor, another convention for the misfit of amplitudes.
 
     Parameters
@@ -112,6 +120,8 @@ def r_factor(intensity: Intensity, estimate: Estimates) -> PerSample:
     estimate : torch.Tensor, complex, shape (…, height, width)
         Its frame divides the pattern's. Of several estimates of each pattern, such as starts, the dimension follows
         the pattern's: (…, starts, height, width).
+    mask : torch.Tensor, bool, shape (rows, columns) or as the pattern, optional
+        True where the intensity was measured. Elsewhere it may have any value, NaN too, and does not count.
 
     Returns
     -------
@@ -124,13 +134,16 @@ def r_factor(intensity: Intensity, estimate: Estimates) -> PerSample:
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    measured, found = _amplitudes(intensity, estimate)
+    measured, found = _amplitudes(intensity, estimate, mask)
     misfit = (measured.double() - found).abs().sum((-2, -1))
     return misfit / measured.double().sum((-2, -1)).clamp_min(TINY)
 
 
 def phase_retrieval_transfer_function(
-    intensity: Intensity, estimates: Complex[torch.Tensor, "*batch starts height width"]
+    intensity: Intensity,
+    estimates: Complex[torch.Tensor, "*batch starts height width"],
+    *,
+    mask: Mask | None = None,
 ) -> Float[torch.Tensor, "*batch radius"]:
     """PRTF: up to which spatial frequency several starts agree on the phases.
 
@@ -140,6 +153,8 @@ def phase_retrieval_transfer_function(
         Measured intensity, DC in the centre.
     estimates : torch.Tensor, complex, shape (…, starts, height, width)
         Of the same patterns, as ``reconstruct(…, keep="all")`` gives them; they are aligned with the first.
+    mask : torch.Tensor, bool, shape (rows, columns) or as the pattern, optional
+        True where the intensity was measured. Elsewhere it may have any value, NaN too, and does not count.
 
     Returns
     -------
@@ -159,19 +174,19 @@ def phase_retrieval_transfer_function(
     amplitude. The usual threshold for the resolution is 1/e, or 0.5.
     """
     same = actions.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
-    amplitude, mean = (x.double() for x in _amplitudes(intensity, same.mean(-3)))
+    amplitude, mean = (x.double() for x in _amplitudes(intensity, same.mean(-3), mask))
     centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
     radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
     count = intensity.shape[-1] // 2
     rings = torch.nn.functional.one_hot(radius.clamp_max(count), count + 1)[..., :count].double()
-    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean * (intensity > 0), amplitude))
+    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean * (amplitude > 0), amplitude))
     return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)
 
 
-def _amplitudes(intensity: Intensity, estimate: Estimates) -> tuple[Intensity, Intensity]:
-    """√I of each estimate's pattern, and |F(B)| on its grid, both checked."""
+def _amplitudes(intensity: Intensity, estimate: Estimates, mask: Mask | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """√I of each estimate's pattern, and |F(B)| on its grid, both checked, and zero where nothing was measured."""
     check_objects(estimate, "estimate")
-    check_intensity(intensity)
+    intensity, mask = read_measured(intensity, mask)
     oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
     if rest or intensity.shape[-2] != oversampling * estimate.shape[-2]:
         raise ValueError(
@@ -180,11 +195,13 @@ def _amplitudes(intensity: Intensity, estimate: Estimates) -> tuple[Intensity, I
         )
     *batch, rows, columns = intensity.shape
     several = (1,) * (estimate.ndim - intensity.ndim)  # starts, say, of one pattern
+    spread = (*batch, *several, rows, columns)
     try:
-        amplitude = intensity.sqrt().reshape(*batch, *several, rows, columns).expand(*estimate.shape[:-2], -1, -1)
+        amplitude = intensity.sqrt().reshape(spread).expand(*estimate.shape[:-2], -1, -1)
     except RuntimeError:
         raise ValueError(
             f"expected one pattern for each estimate, got shapes {tuple(intensity.shape)} and "
             f"{tuple(estimate.shape)}; give both the same leading dimensions, or starts behind the pattern's"
         ) from None
-    return amplitude, far_field(estimate, oversampling).abs()
+    found = far_field(estimate, oversampling).abs()
+    return amplitude, found if mask is None else found * mask.expand(intensity.shape).reshape(spread)
