@@ -1,10 +1,13 @@
 """Measured patterns as the iterations need them: amplitudes, and where nothing was measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import torch
 
-from farfield.machine.shapes import read_measured
+from farfield.iterative.islands import islands
+from farfield.machine.shapes import described, read_measured
+from farfield.physics.noise import corners, photon
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""
@@ -16,6 +19,28 @@ SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
 
 
+Background = float | torch.Tensor | Literal["corners"] | None
+"""Intensity that is expected without an object, or where to read it."""
+
+
+class Counts(NamedTuple):
+    """What was measured, to hold objects against.
+
+    Attributes
+    ----------
+    intensity : torch.Tensor, float32, shape (batch, M, M)
+        DC first.
+    photon : torch.Tensor, float64, shape (batch, 1, 1) or (batch, M, M)
+        Intensity of one photon; NaN where nothing is known of the noise.
+    background : torch.Tensor, float64, shape (batch, 1, 1) or (batch, M, M)
+        Intensity that is expected without an object.
+    """
+
+    intensity: torch.Tensor
+    photon: torch.Tensor
+    background: torch.Tensor
+
+
 @dataclass(frozen=True)
 class Patterns:
     """A batch of patterns, DC first.
@@ -23,29 +48,50 @@ class Patterns:
     Attributes
     ----------
     amplitude : torch.Tensor, float32, shape (batch, M, M)
-        Square root of the intensity, zero where nothing was measured.
+        Square root of the intensity above the background, zero where nothing is known.
     free : torch.Tensor, bool, shape (batch, M, M), or None
-        Pixels that were not measured; None if all were.
+        Pixels that iterations leave free, not measured or held; None if there are none.
+    held : torch.Tensor, bool, shape (batch, M, M), or None
+        Of the free ones, those that were measured, and judge what is found; None if there are none.
     number : torch.Tensor, int64, shape (batch,)
         Of each pattern in the whole set.
+    counts : Counts
     """
 
     amplitude: torch.Tensor
     free: torch.Tensor | None
+    held: torch.Tensor | None
     number: torch.Tensor
+    counts: Counts
 
     def __getitem__(self, index: torch.Tensor) -> "Patterns":
         """Choose some patterns."""
-        free = None if self.free is None else self.free[index]
-        return Patterns(self.amplitude[index], free, self.number[index])
+        free, held = (None if x is None else x[index] for x in (self.free, self.held))
+        counts = Counts(*(x[index] for x in self.counts))
+        return Patterns(self.amplitude[index], free, held, self.number[index], counts)
 
     def measured(self) -> torch.Tensor:
-        """Count the measured pixels of each pattern."""
+        """Count the pixels of each pattern that iterations see."""
         whole = torch.full_like(self.number, self.amplitude.shape[-2] * self.amplitude.shape[-1])
         return whole if self.free is None else whole - self.free.sum((-2, -1))
 
+    def noisy(self) -> torch.Tensor:
+        """Tell of which patterns the noise is known, (batch,)."""
+        return self.counts.photon.isfinite().all(-1).all(-1)
 
-def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> Patterns:
+    def hold(self, share: float, width: torch.Tensor, seed: int) -> "Patterns":
+        """Set a share of the measured pixels aside, in islands of speckles' width, (batch,) in pixels."""
+        hidden = torch.zeros_like(self.amplitude, dtype=torch.bool) if self.free is None else self.free
+        held = islands(~hidden, share, width, seed, self.number)
+        return replace(self, amplitude=self.amplitude.masked_fill(held, 0), free=hidden | held, held=held)
+
+
+def read_patterns(
+    intensity: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    quantum: float | torch.Tensor | None = None,
+    background: Background = None,
+) -> Patterns:
     """Check patterns of shape (…, M, M), DC in the centre, and bring DC to pixel (0, 0).
 
     Parameters
@@ -53,6 +99,10 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
     intensity : torch.Tensor, float
     mask : torch.Tensor, bool, shape (M, M) or as the patterns', optional
         True where the intensity was measured.
+    quantum : float or torch.Tensor, shape (M, M) or as the patterns', optional
+        Intensity of one photon; by default found by `noise.photon`.
+    background : float, torch.Tensor of shape (M, M) or as the patterns', or "corners", optional
+        Intensity that is expected without an object.
 
     Returns
     -------
@@ -72,14 +122,57 @@ def read_patterns(intensity: torch.Tensor, mask: torch.Tensor | None = None) -> 
             f"{height} × {width}; crop or pad them with diffraction.to_frame"
         )
     flat = intensity.reshape(-1, height, width)
+    seen = (
+        torch.ones_like(flat, dtype=torch.bool) if mask is None else mask.expand(intensity.shape).reshape(flat.shape)
+    )
     _check_content(flat, mask is not None)
     _check_centre(flat)
-    amplitude = torch.fft.ifftshift(flat, dim=(-2, -1)).float().sqrt_()
-    number = torch.arange(len(flat), device=flat.device)
-    if mask is None:
-        return Patterns(amplitude, None, number)
-    free = torch.fft.ifftshift(~mask, dim=(-2, -1))
-    return Patterns(amplitude, free.expand(intensity.shape).reshape(flat.shape), number)
+    counts = _counts(flat, seen, intensity, quantum, background)
+    amplitude = (counts.intensity - counts.background).clamp_min_(0).sqrt_().float()
+    free = None if mask is None else torch.fft.ifftshift(~seen, dim=(-2, -1))
+    if free is not None:
+        amplitude.masked_fill_(free, 0)
+    return Patterns(amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
+
+
+def _counts(
+    flat: torch.Tensor,
+    seen: torch.Tensor,
+    intensity: torch.Tensor,
+    quantum: float | torch.Tensor | None,
+    background: Background,
+) -> Counts:
+    """Bring the noise's photon and the background to a pattern each, DC first."""
+    if quantum is None:
+        found = [photon(pattern[pixels]) for pattern, pixels in zip(flat, seen, strict=True)]
+        one = torch.tensor(found, dtype=torch.float64, device=flat.device)[:, None, None]
+    else:
+        one = _each("quantum", quantum, intensity, least=torch.finfo(torch.float32).tiny)
+    if isinstance(background, str) and background == "corners":
+        level = corners(flat, seen)[:, None, None]
+    else:
+        level = _each("background", 0.0 if background is None else background, intensity, least=0)
+    shifted = (torch.fft.ifftshift(x, dim=(-2, -1)) if x.shape[-1] > 1 else x for x in (one, level))
+    return Counts(torch.fft.ifftshift(flat, dim=(-2, -1)).float(), *shifted)
+
+
+def _each(name: str, value: float | torch.Tensor, intensity: torch.Tensor, least: float) -> torch.Tensor:
+    """Bring a number, or one for each pixel, to (batch, 1, 1) or (batch, M, M)."""
+    count = intensity.shape[:-2].numel()
+    try:
+        found = torch.as_tensor(value, dtype=torch.float64, device=intensity.device)
+        fits = found.shape in ((), intensity.shape, intensity.shape[-2:]) and bool((found >= least).all())
+    except (TypeError, ValueError, RuntimeError):
+        fits = False
+    if not fits:
+        or_corners = ', or "corners"' if name == "background" else ""
+        got = described(value) if isinstance(value, torch.Tensor) else repr(value)
+        raise ValueError(
+            f"expected {name} as a number{' above' if least else ', not below'} 0, or a tensor of such of shape "
+            f"{tuple(intensity.shape[-2:])}{or_corners}, got {got}; change it"
+        )
+    whole = found.expand(intensity.shape if found.ndim else (*intensity.shape[:-2], 1, 1))
+    return whole.reshape(count, *whole.shape[-2:])
 
 
 def _check_content(flat: torch.Tensor, masked: bool) -> None:

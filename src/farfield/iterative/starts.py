@@ -1,25 +1,22 @@
-"""One start of a batch of patterns, random or given: a recipe run to its end, or until all is solved."""
+"""A batch of starts, random or given: a recipe run to its end, or until all is solved."""
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from farfield.iterative.algorithms import ALGORITHMS
+from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of
 from farfield.iterative.patterns import Patterns
-from farfield.iterative.projections import Carried, project_modulus
+from farfield.iterative.projections import Carried, Project, project_modulus
 from farfield.iterative.recipe import Step
-from farfield.iterative.shrinkwrap import Shrinkwrap
+from farfield.iterative.shrinkwrap import Shrinkwrap, update
 from farfield.machine.passes import LEAST_POWER, magnitude
 from farfield.machine.shapes import described
 from farfield.physics.diffraction import to_frame
-
-SOLVED_RESIDUAL = 2e-5
-"""Fourier residual under which a start is done, and no other start of its pattern is made."""
-
 
 STREAM = 2
 """Key of the starts' random numbers, apart from those of crystals and noise of the same seed."""
@@ -35,23 +32,37 @@ class Starts(NamedTuple):
     pixels : torch.Tensor, int64, shape (…, starts)
         In the support.
     iterations : torch.Tensor, int64, shape (…, starts)
+    threshold : torch.Tensor, float32, shape (…, starts)
+        Of its shrinkwrap.
+    deviance : torch.Tensor, float32, shape (…, starts)
+        Per degree of freedom, 1 for a right object (`judging.deviances`); NaN where the noise is not known.
+    free_deviance : torch.Tensor, float32, shape (…, starts)
+        The same of the pixels that were held; NaN if none were.
     """
 
     residual: Float[torch.Tensor, "*batch starts"]
     pixels: Int[torch.Tensor, "*batch starts"]
     iterations: Int[torch.Tensor, "*batch starts"]
+    threshold: Float[torch.Tensor, "*batch starts"]
+    deviance: Float[torch.Tensor, "*batch starts"]
+    free_deviance: Float[torch.Tensor, "*batch starts"]
+
+
+Values = Literal["complex", "real", "positive"]
+"""What an object's pixels may be."""
 
 
 class Options(NamedTuple):
     """How starts are made."""
 
     steps: list[Step]
-    shrinkwrap: Shrinkwrap
+    shrinkwrap: Shrinkwrap | None  # None for a support that stays
     beta: float
     seed: int
-    side: float  # of the object's frame, in pixels
+    side: torch.Tensor  # (batch,): of the objects' frames, in pixels
     support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
     start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
+    values: Values = "complex"
 
 
 def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
@@ -100,7 +111,7 @@ def _check_start(start: torch.Tensor, intensity: torch.Tensor) -> None:
         )
 
 
-def _warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
+def warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
     """Measured amplitudes with the phases of objects' far fields, and their own field where nothing was measured."""
     power = magnitude(torch.fft.fft2(start)).square()
     if patterns.free is not None:  # what is left free must be of the pattern's scale
@@ -110,54 +121,65 @@ def _warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
     return project_modulus(scale * start, patterns.amplitude, patterns.free)
 
 
-def _random_start(patterns: Patterns, seed: int, start: int) -> torch.Tensor:
+def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.Tensor:
     """Measured amplitudes with random phases that depend on (seed, pattern, start) alone."""
     amplitude = patterns.amplitude
     phases = [
-        np.random.default_rng(np.random.SeedSequence([seed, int(number), start], spawn_key=(STREAM,))).random(
+        np.random.default_rng(np.random.SeedSequence([seed, int(number), int(start)], spawn_key=(STREAM,))).random(
             amplitude.shape[-2:], np.float32
         )
-        for number in patterns.number
+        for number, start in zip(patterns.number, starts, strict=True)
     ]
     angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
     return torch.fft.ifft2(torch.polar(amplitude, angle))
 
 
-def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """Relative misfit of the amplitudes of objects with their origin in pixel (0, 0), over measured pixels."""
-    misfit = (magnitude(torch.fft.fft2(objects)) - patterns.amplitude).square()
-    if patterns.free is not None:
-        misfit.masked_fill_(patterns.free, 0)
-    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(LEAST_POWER)).sqrt()
+def begin(patterns: Patterns, options: Options, starts: torch.Tensor) -> "Run":
+    """Make starts ready to run.
 
+    Parameters
+    ----------
+    patterns : Patterns
+        One for each start.
+    options : Options
+    starts : torch.Tensor, int64, shape (batch,)
+        Number of each start of its pattern.
 
-def _rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Residual per degree of freedom left, the lower the better: a loose support fits also what is wrong.
-
-    Generalised cross-validation (Golub, Heath & Wahba 1979); a complex pixel of the support fits two amplitudes.
+    Returns
+    -------
+    Run
     """
-    return residual / (1 - 2 * pixels / measured).clamp_min(LEAST_POWER)
+    device, number = patterns.amplitude.device, patterns.number
+    iterate = _random_start(patterns, options.seed, starts)
+    follow = options.shrinkwrap or Shrinkwrap()
+    turns = torch.tensor(follow.thresholds, device=device)
+    threshold = turns[starts.to(device) % len(turns)]
+    support = follow.first_support(patterns.amplitude) if options.support is None else options.support[number]
+    given = (starts == 0).nonzero()[:, 0].to(device)
+    if options.start is not None and len(given):
+        known = options.start[number[given]]
+        iterate[given] = warm_start(patterns[given], known)
+        if options.support is None:
+            support[given] = update(known, follow.width(0, options.side[number[given]]), threshold[given])
+    return Run(patterns, options, iterate, support, threshold)
 
 
 class Run:
-    """One start of a batch of patterns; those that are solved early leave it."""
+    """A batch of starts; those that are solved early leave it."""
 
-    def __init__(self, patterns: Patterns, options: Options, start: int):
+    def __init__(
+        self,
+        patterns: Patterns,
+        options: Options,
+        iterate: torch.Tensor,
+        support: torch.Tensor,
+        threshold: torch.Tensor,
+    ):
         self.patterns, self.options = patterns, options
-        given = options.start[patterns.number] if options.start is not None and start == 0 else None
-        if given is None:
-            self.iterate = _random_start(patterns, options.seed, start)
-        else:
-            self.iterate = _warm_start(patterns, given)
-        if options.support is not None:
-            self.support = options.support[patterns.number]
-        elif given is not None:
-            self.support = options.shrinkwrap.update(given, options.shrinkwrap.width(0, options.side))
-        else:
-            self.support = options.shrinkwrap.first_support(patterns.amplitude)
-        self.alive = torch.arange(len(self.iterate), device=self.iterate.device)
-        self.objects, self.supports = torch.zeros_like(self.iterate), self.support.clone()
-        self.residual = torch.full(self.alive.shape, torch.inf, device=self.alive.device)
+        self.iterate, self.support, self.threshold = iterate, support, threshold
+        self.alive = torch.arange(len(iterate), device=iterate.device)
+        self.objects, self.supports = torch.zeros_like(iterate), support.clone()
+        self.residual = torch.full(self.alive.shape, torch.inf, device=iterate.device)
         self.rank, self.iterations = self.residual.clone(), torch.zeros_like(self.alive)
         self.image, self.done = self.iterate, 0
 
@@ -165,15 +187,16 @@ class Run:
         """Run the recipe to its end or until all is solved; yield after each update of the support and each step."""
         shrinkwrap = self.options.shrinkwrap
         for index, step in enumerate(self.options.steps):
-            algorithm = ALGORITHMS[step.algorithm]
-            project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
+            algorithm, (project, allowed) = ALGORITHMS[step.algorithm], self._constraints()
             carried: Carried = {}  # patterns leave between steps only, so it never has to follow them
             for _ in range(step.iterations):
-                self.iterate, self.image = algorithm(self.iterate, project, self.support, self.options.beta, carried)
+                self.iterate, self.image = algorithm(self.iterate, project, allowed, self.options.beta, carried)
                 self.done += 1
-                if self.done % shrinkwrap.period == 0:
-                    sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, self.options.side)
-                    self.support = shrinkwrap.update(self.image, sigma)
+                if shrinkwrap and self.done % shrinkwrap.period == 0:
+                    side = self.options.side[self.patterns.number]
+                    sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, side)
+                    self.support = update(self.image, sigma, self.threshold)
+                    project, allowed = self._constraints()
                     yield step.algorithm
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
             if step.algorithm == "ER" or index == len(self.options.steps) - 1:
@@ -182,16 +205,40 @@ class Run:
             if not len(self.alive):
                 return
 
+    def _constraints(self) -> tuple[Project, torch.Tensor]:
+        """Make the modulus projection, and the pixels where objects may be.
+
+        Positive objects may be where their last projection is above zero: it changes with each.
+        """
+        project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
+        if self.options.values == "complex":
+            return project, self.support
+        allowed = self.support.clone()
+
+        def project_real(iterate: torch.Tensor) -> torch.Tensor:
+            real = project(iterate).real
+            if self.options.values == "positive":
+                torch.logical_and(self.support, real > 0, out=allowed)
+            return torch.complex(real, torch.zeros_like(real))
+
+        return project_real, allowed
+
+    def object(self) -> torch.Tensor:
+        """What the last projection shows inside the support, of those that are not solved."""
+        image = self.image * self.support
+        return image * (image.real > 0) if self.options.values == "positive" else image
+
     def _keep(self) -> None:
         """Store what is better than before, and go on with what is not solved."""
-        objects = self.image * self.support
+        objects, pixels, measured = self.object(), self.support.sum((-2, -1)), self.patterns.measured()
         residual = residual_of(objects, self.patterns)
-        rank = _rank(residual, self.support.sum((-2, -1)), self.patterns.measured())
+        ranks = rank(residual, pixels, measured)
         self.iterations[self.alive] = self.done
-        better = rank <= self.rank[self.alive]
+        better = ranks <= self.rank[self.alive]
         at = self.alive[better]
         self.objects[at], self.supports[at] = objects[better], self.support[better]
-        self.residual[at], self.rank[at] = residual[better], rank[better]
-        unsolved = residual > SOLVED_RESIDUAL
+        self.residual[at], self.rank[at] = residual[better], ranks[better]
+        unsolved = (residual > SOLVED_RESIDUAL) | ~constrains(pixels, measured)
         self.alive, self.iterate, self.image = self.alive[unsolved], self.iterate[unsolved], self.image[unsolved]
         self.support, self.patterns = self.support[unsolved], self.patterns[unsolved]
+        self.threshold = self.threshold[unsolved]

@@ -1,0 +1,130 @@
+"""What is asked of a reconstruction, checked, in the form that iterations need."""
+
+from typing import Literal, get_args
+
+import torch
+
+from farfield.iterative.patterns import Background, Patterns, read_patterns
+from farfield.iterative.recipe import parse
+from farfield.iterative.shrinkwrap import REFERENCE, Shrinkwrap, object_side
+from farfield.iterative.starts import Options, Values, read_start
+from farfield.machine.shapes import check_mask, check_whole
+
+RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
+"""Solves noise-free patterns about as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
+
+WARM_RECIPE = "200*HIO+50*ER"
+"""From a given start: a quarter of the iterations of `RECIPE`."""
+
+FOLLOW = Shrinkwrap(threshold=(0.25, 0.15, 0.2, 0.1, 0.3))
+"""From random starts. Crystals want 0.2 to 0.3, projections, which fade towards their edge, 0.08 to 0.15."""
+
+WARM = Shrinkwrap(threshold=0.2, sigma=1.0, period=10)
+"""From a given start: with the σ of 3 that suits random ones, nothing of it survives.
+
+The threshold is crystals'. From a `blob`, 0.2 solves 0.92 of them and 0.15 0.20; but 0.15 solves more of objects with
+dark parts, such as FashionMNIST's: 0.68 against 0.57.
+"""
+
+BETA = 0.85
+
+MOST_FREE = 0.5
+"""Share of the measured pixels that may be held: more judge little better, and leave little to find an object by."""
+
+_POSITIVE = {"ER", "HIO", "RAAR"}
+"""Algorithms that know of real and positive objects: those that project once, then look."""
+
+
+def read_asked(
+    intensity: torch.Tensor,
+    recipe: str | None = None,
+    *,
+    seed: int = 0,
+    mask: torch.Tensor | None = None,
+    support: torch.Tensor | None = None,
+    fixed: bool = False,
+    values: Values = "complex",
+    free: float = 0.0,
+    quantum: float | torch.Tensor | None = None,
+    background: Background = None,
+    oversampling: int | float | None = None,
+    beta: float = BETA,
+    shrinkwrap: Shrinkwrap | None = None,
+    start: torch.Tensor | None = None,
+    dimensions: Literal[2] | None = None,
+) -> tuple[Patterns, Options]:
+    """Check what was asked for, as `reconstruct` has it, and bring it to the form that iterations need."""
+    _check_dimensions(intensity, dimensions)
+    _check_numbers(seed, oversampling, beta, free)
+    if not isinstance(shrinkwrap, Shrinkwrap | None):
+        raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
+    if fixed and support is None:
+        raise ValueError("expected a support to keep as it is, got none; give support=, or leave fixed= out")
+    patterns = read_patterns(intensity, mask, quantum, background)
+    usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
+    steps = parse(usual if recipe is None else recipe)
+    _check_values(values, {step.algorithm for step in steps})
+    side = _sides(patterns, oversampling)
+    if free:
+        patterns = patterns.hold(free, patterns.amplitude.shape[-1] / side, seed)
+    start = None if start is None else read_start(start, intensity)
+    support = None if support is None else _read_support(support, intensity)
+    following = None if fixed else shrinkwrap or follow
+    return patterns, Options(steps, following, beta, seed, side, support, start, values)
+
+
+def _check_dimensions(intensity: torch.Tensor, dimensions: Literal[2] | None) -> None:
+    """Refuse a volume: it has as many frames as pixels a side, which a stack seldom has by chance."""
+    if dimensions not in (None, 2):
+        raise ValueError(f"expected dimensions=2, got {dimensions!r}; volumes are not reconstructed yet")
+    shape = tuple(getattr(intensity, "shape", ()))
+    if dimensions is None and len(shape) == 3 and len(set(shape)) == 1:
+        raise ValueError(
+            f"expected patterns, got {' × '.join(map(str, shape))}, as many as pixels a side, which looks like a "
+            "volume; pass dimensions=2 if it is a stack of patterns: volumes are not reconstructed yet"
+        )
+
+
+def _check_numbers(seed: int, oversampling: object, beta: float, free: float) -> None:
+    check_whole("seed", seed, 0)
+    real = isinstance(oversampling, int | float) and not isinstance(oversampling, bool)
+    if oversampling is not None and not (real and oversampling >= 1):
+        raise ValueError(
+            f"expected oversampling as a number of at least 1, got {oversampling!r}; without it, it is estimated"
+        )
+    if not 0 < beta <= 1:
+        raise ValueError(f"expected beta above 0 and at most 1, got {beta}; the field uses 0.7 to 0.95")
+    if not 0 <= free <= MOST_FREE:
+        raise ValueError(
+            f"expected free, a share of the pixels, from 0 to {MOST_FREE}, got {free!r}; 0.05 is usual in the field"
+        )
+
+
+def _check_values(values: Values, algorithms: set[str]) -> None:
+    """Refuse kinds of objects that are unknown, or that an algorithm of the recipe does not keep to."""
+    if values not in get_args(Values):
+        raise ValueError(f"expected values as one of {', '.join(get_args(Values))}, got {values!r}; choose one")
+    others = ", ".join(sorted(algorithms - _POSITIVE))
+    if values != "complex" and others:
+        raise ValueError(
+            f"expected a recipe of {', '.join(sorted(_POSITIVE))} for {values} objects, got {others} in it; "
+            "change the recipe"
+        )
+
+
+def _sides(patterns: Patterns, oversampling: float | None) -> torch.Tensor:
+    """Sides of the objects' frames in pixels, (batch,), told or estimated."""
+    side = patterns.amplitude.shape[-1]
+    if oversampling is not None:
+        return torch.full(patterns.number.shape, side / oversampling, device=patterns.amplitude.device)
+    return object_side(REFERENCE.first_support(patterns.amplitude)).clamp(1, side)
+
+
+def _read_support(support: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
+    """Check a support, and bring it to one for each pattern, its origin to pixel (0, 0)."""
+    support = torch.as_tensor(support, device=intensity.device)
+    check_mask("support", support, intensity)
+    if not support.any((-2, -1)).all():
+        raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
+    whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
+    return whole.reshape(-1, *intensity.shape[-2:])

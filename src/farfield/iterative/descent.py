@@ -1,0 +1,92 @@
+"""L-BFGS for batches: each point descends by itself (Nocedal 1980)."""
+
+from collections.abc import Callable
+
+import torch
+
+SUFFICIENT = 1e-4
+"""Share of the slope's promise that a step must keep (Armijo; Nocedal & Wright, Numerical Optimization, 3.1)."""
+
+HALVINGS = 10
+"""Of a step, before its pattern rests until the next round: rounding is then all that is left."""
+
+CONVERGED = 1e-6
+"""Gradient, relative to the iterate, under which a pattern rests until the next round."""
+
+Objective = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Points, real, (batch, unknowns) → their values (batch, 1), and gradients as the points."""
+
+
+def minimise(objective: Objective, point: torch.Tensor, iterations: int) -> torch.Tensor:
+    """Descend by L-BFGS, each point of a batch by itself (Nocedal 1980; two loops, all iterations remembered).
+
+    Parameters
+    ----------
+    objective : callable
+        Points (batch, unknowns) → values (batch, 1) and gradients (batch, unknowns).
+    point : torch.Tensor, float, shape (batch, unknowns)
+        Where to begin.
+    iterations : int
+        At most.
+
+    Returns
+    -------
+    torch.Tensor, float, shape (batch, unknowns)
+        Nowhere of a larger value than where it began.
+    """
+    value, gradient = objective(point)
+    moving = dot(gradient, gradient) > CONVERGED**2 * dot(point, point)
+    pairs, scale = [], torch.ones_like(value)
+    for _ in range(iterations):
+        if not moving.any():
+            break
+        direction = _direction(gradient, pairs, scale).mul_(moving)
+        before = point, gradient
+        point, value, gradient, moved = _backtrack(objective, point, value, gradient, direction)
+        step, change = point - before[0], gradient - before[1]
+        moving &= moved & (dot(gradient, gradient) > CONVERGED**2 * dot(point, point))
+        curvature, size = dot(step, change), dot(change, change)
+        # Armijo alone does not make the curvature positive: a pair without it, as that of a rest, weighs nothing.
+        convex = curvature > 1e-6 * size
+        pairs.append((step, change, torch.where(convex, 1 / curvature, 0)))
+        scale = torch.where(convex, curvature / size, scale)
+    return point
+
+
+def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Products of points, (batch, 1)."""
+    return torch.linalg.vecdot(a, b)[:, None]
+
+
+def _direction(gradient: torch.Tensor, pairs: list[tuple[torch.Tensor, ...]], scale: torch.Tensor) -> torch.Tensor:
+    """Minus the gradient, times what the (step, change of the gradient, 1 / curvature) so far say of the Hessian."""
+    direction, weights = -gradient, []
+    for step, change, weight in reversed(pairs):
+        weights.append(weight * dot(step, direction))
+        direction.addcmul_(weights[-1], change, value=-1)
+    direction.mul_(scale)
+    for (step, change, weight), first in zip(pairs, reversed(weights), strict=True):
+        direction.addcmul_(first - weight * dot(change, direction), step)
+    return direction
+
+
+def _backtrack(
+    objective: Objective, point: torch.Tensor, value: torch.Tensor, gradient: torch.Tensor, direction: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Halve the step of each point until its value falls enough; who never falls stays. Also: who moved."""
+    slope = dot(gradient, direction)
+    length = torch.ones_like(value)
+    for _ in range(HALVINGS):
+        tried = torch.addcmul(point, length, direction)
+        new_value, new_gradient = objective(tried)
+        fell = (slope < 0) & (new_value <= value + SUFFICIENT * length * slope)
+        if (fell | (slope >= 0)).all():
+            break
+        length = torch.where(fell | (slope >= 0), length, length / 2)
+    old, new = (point, value, gradient), (tried, new_value, new_gradient)
+    return *(torch.where(fell, after, before) for before, after in zip(old, new, strict=True)), fell
+
+
+def flat(images: torch.Tensor) -> torch.Tensor:
+    """Real and imaginary parts of (batch, M, M) images as the unknowns of (batch, 2 M²) points."""
+    return torch.view_as_real(images).flatten(1)

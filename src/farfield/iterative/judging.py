@@ -1,0 +1,117 @@
+"""Whether to believe an object: its pattern explained within the noise, by a support that constrains, found again.
+
+Nothing here knows the truth, and nothing was chosen by it but the two limits below (docs/choices.md).
+"""
+
+import torch
+
+from farfield.iterative.patterns import Patterns
+from farfield.machine.passes import LEAST_POWER, magnitude
+from farfield.physics.noise import deviance, mean_deviance
+from farfield.symmetry.actions import align
+
+SOLVED_RESIDUAL = 2e-5
+"""Fourier residual that is rounding: a start is done, and no other start of its pattern is made."""
+
+NOISE = 1.3
+"""Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
+
+MODEL = 0.05
+"""Share of the amplitudes that detectors and beams may falsify beyond noise: flat fields, partial coherence.
+
+A measured frame of a good beamline is off by 0.04 (docs/measured.md).
+"""
+
+AGREEMENT = 0.02
+"""Relative squared difference up to which two starts have found the same object."""
+
+
+def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    """Relative misfit of the amplitudes of objects with their origin in pixel (0, 0), over the pixels in use."""
+    misfit = (magnitude(torch.fft.fft2(objects)) - patterns.amplitude).square()
+    if patterns.free is not None:
+        misfit.masked_fill_(patterns.free, 0)
+    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(LEAST_POWER)).sqrt()
+
+
+def constrains(pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Tell whether supports of so many pixels leave fewer unknowns than the measured pixels tell."""
+    return 2 * pixels < measured
+
+
+def rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Residual per degree of freedom left, the lower the better: a loose support fits also what is wrong.
+
+    Generalised cross-validation (Golub, Heath & Wahba 1979); a complex pixel of the support fits two amplitudes.
+    """
+    return residual / (1 - 2 * pixels / measured).clamp_min(LEAST_POWER)
+
+
+def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hold objects against the counts.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex64, shape (batch, M, M)
+        Their origin in pixel (0, 0).
+    pixels : torch.Tensor, int64, shape (batch,)
+        In the support.
+    patterns : Patterns
+
+    Returns
+    -------
+    tuple of torch.Tensor, float32, shape (batch,)
+        Deviance per degree of freedom of the pixels in use, and of the held ones, which have all of theirs. Both in
+        units of what Poisson's law gives on average at such counts, so that a right object has 1 for few photons too.
+        NaN where the noise is not known, or nothing is held.
+    """
+    photon = patterns.counts.photon
+    if not patterns.noisy().any():
+        return (torch.full(pixels.shape, torch.nan, device=pixels.device),) * 2
+    expected = (magnitude(torch.fft.fft2(objects)).double().square() + patterns.counts.background) / photon
+    counts = patterns.counts.intensity / photon
+    found, usual = deviance(counts, expected), mean_deviance(expected)
+    free = torch.zeros_like(found, dtype=torch.bool) if patterns.free is None else patterns.free
+    freedom = (1 - 2 * pixels / patterns.measured()).clamp_min(LEAST_POWER)
+    used = _ratio(found, usual, ~free) / freedom
+    held = torch.full_like(used, torch.nan) if patterns.held is None else _ratio(found, usual, patterns.held)
+    return used.float(), held.float()
+
+
+def _ratio(found: torch.Tensor, usual: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    found, usual = ((x * where).sum((-2, -1)) for x in (found, usual))
+    return found / usual
+
+
+def explains(
+    residual: torch.Tensor, deviance: torch.Tensor, pixels: torch.Tensor, patterns: Patterns
+) -> torch.Tensor:
+    """Tell whether objects explain their patterns to what noise, detectors and beams leave.
+
+    What noise leaves of the residual is the square root of its share of the deviance; where noise is not known,
+    nothing is.
+
+    Returns
+    -------
+    torch.Tensor, bool, shape (batch,)
+    """
+    noise = residual.square() * (NOISE / deviance).nan_to_num(0.0)
+    return constrains(pixels, patterns.measured()) & (residual.square() <= noise + MODEL**2)
+
+
+def differences(objects: torch.Tensor) -> torch.Tensor:
+    """Tell how far starts differ from the best.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex64, shape (batch, starts, M, M)
+        Origin in the centre, the best first.
+
+    Returns
+    -------
+    torch.Tensor, float32, shape (batch, starts - 1)
+        ‖A - B‖² / ‖A‖² after alignment.
+    """
+    best = objects[:, :1].expand(-1, objects.shape[1] - 1, -1, -1)
+    power = objects[:, 0].abs().square().sum((-2, -1)).clamp_min(LEAST_POWER)
+    return (align(best, objects[:, 1:]) - best).abs().square().sum((-2, -1)) / power[:, None]

@@ -1,0 +1,51 @@
+"""Objects that make the counts likeliest: where photons are few, the nearest amplitudes are not."""
+
+import torch
+
+from farfield.iterative.descent import flat, minimise
+from farfield.iterative.patterns import Patterns
+
+DARK = 0.1
+"""Counts added to what is expected: without them, dark pixels that were hit by chance would rule (as in PyNX)."""
+
+ITERATIONS = 10
+"""Of L-BFGS from where error reduction ends: more change nothing that the photons tell."""
+
+
+def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    """Descend minus the logarithm of Poisson's likelihood.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex64, shape (batch, M, M)
+        Where to begin, the origin in pixel (0, 0).
+    support : torch.Tensor, bool, shape (batch, M, M)
+    patterns : Patterns
+        Whose noise is known.
+
+    Returns
+    -------
+    torch.Tensor, complex64, shape (batch, M, M)
+    """
+    photon = patterns.counts.photon
+    counts = (patterns.counts.intensity / photon).float()
+    dark = (patterns.counts.background / photon + DARK).float()
+    least = torch.xlogy(counts, counts) - counts
+    if patterns.free is not None:  # nothing is expected and nothing counted there
+        counts, least = counts.masked_fill(patterns.free, 0), least.masked_fill(patterns.free, 0)
+    # Far fields in roots of photons, where a quarter of the likelihood is as curved as half the misfit of amplitudes.
+    one = photon.mean((-2, -1), keepdim=True)
+    unit, weight = (one.sqrt() / objects.shape[-1]).float(), (one / photon).sqrt().float()
+    if patterns.free is not None:
+        weight = weight * ~patterns.free
+
+    def unlikelihood(point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        z = torch.view_as_complex(point.view(*objects.shape, 2)) * support
+        field = torch.fft.fft2(z, norm="ortho").mul_(weight)
+        expected = torch.view_as_real(field).square().sum(-1).add_(dark)
+        value = (expected - counts * expected.log() + least).sum((-2, -1)) / 4
+        slope = field.mul_((1 - counts / expected).mul_(weight / 2))
+        return value[:, None], flat(torch.fft.ifft2(slope, norm="ortho") * support)
+
+    found = minimise(unlikelihood, flat(objects * support / unit), ITERATIONS)
+    return torch.view_as_complex(found.view(*objects.shape, 2)) * support * unit

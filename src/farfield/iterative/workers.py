@@ -1,0 +1,45 @@
+"""Batches side by side, on as many cores as torch may use."""
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+
+from farfield.machine.heap import keep_freed_memory
+
+PIXELS_AT_ONCE = 2**16
+"""Of a batch on a CPU: its arrays stay in a core's cache, and larger batches are slower."""
+
+PIXELS_ON_GPU = 2**24
+
+SWITCH_INTERVAL = 5e-5
+"""Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
+
+
+def split(items: torch.Tensor, side: int, threads: int) -> tuple[torch.Tensor, ...]:
+    """Cut items, each a frame of side², into batches as large as caches like and as many as there are threads."""
+    size = max(1, (PIXELS_AT_ONCE if threads else PIXELS_ON_GPU) // side**2)
+    parts = max(-(-len(items) // size), min(threads, len(items)), 1)
+    return items.tensor_split(parts)
+
+
+@contextmanager
+def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
+    """Give a map over batches, by threads of which each computes alone, and how many there are; none on a GPU."""
+    keep_freed_memory()
+    threads = torch.get_num_threads() if device.type == "cpu" else 0
+    if threads < 2:
+        yield map, threads
+        return
+    torch.set_num_threads(1)
+    # What comes back from a compiled loop waits for the interpreter, up to this long: 5 ms are ten iterations.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool.map, threads
+    finally:
+        torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)

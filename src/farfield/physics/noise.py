@@ -1,0 +1,136 @@
+"""What photons allow: Poisson's law for counts, and how far counts may lie from a model that is right."""
+
+from functools import cache
+
+import torch
+
+LEAST_EXPECTED = 1e-2
+"""Counts that a model's darkest pixels are taken for: one photon where it has none would weigh beyond measure."""
+
+COUNTABLE = 1e4
+"""Photons in a pixel up to which single precision tells whole multiples of a photon from other numbers."""
+
+LARGEST_TABLED = 1e3
+"""Expected counts above which the mean deviance of a pixel is 1 to a few parts in ten thousand."""
+
+FEWEST = 16
+"""Pixels that must be whole multiples of a photon before a pattern is taken for counts."""
+
+
+def deviance(counts: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """Tell how far counts lie from what is expected, pixel by pixel: twice the log-likelihood ratio of Poisson's law.
+
+    Parameters
+    ----------
+    counts, expected : torch.Tensor, float64, shape (…)
+        In photons.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        ``2 [m - o + o ln(o / m)]`` with o counts and m expected, about 1 where m is right and large
+        (`mean_deviance` elsewhere).
+    """
+    expected = expected.clamp_min(LEAST_EXPECTED)
+    return 2 * (expected - counts + torch.xlogy(counts, counts / expected))
+
+
+@cache
+def _tabled() -> tuple[torch.Tensor, torch.Tensor]:
+    """Expected counts, in even steps of their logarithm, and the mean deviance of counts drawn from each."""
+    expected = torch.logspace(-3, 3, 601, dtype=torch.float64)[:, None]
+    counts = torch.arange(0, 1500, dtype=torch.float64)
+    weights = (torch.xlogy(counts, expected) - expected - torch.lgamma(counts + 1)).exp()
+    return expected[:, 0], (weights * deviance(counts, expected)).sum(-1)
+
+
+def mean_deviance(expected: torch.Tensor) -> torch.Tensor:
+    """Tell what `deviance` is on average where counts are drawn from what is expected.
+
+    Parameters
+    ----------
+    expected : torch.Tensor, float64, shape (…)
+        In photons.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        1 for many photons, up to 1.15 for about one, and nearly nothing for none.
+    """
+    grid, table = (x.to(expected.device) for x in _tabled())
+    place = (expected.nan_to_num().clamp(grid[0], grid[-1]).log10() + 3) * 100
+    low = place.long().clamp_max(len(grid) - 2)
+    found = torch.lerp(table[low], table[low + 1], place - low)
+    return torch.where(expected > LARGEST_TABLED, 1, found)
+
+
+def photon(pattern: torch.Tensor) -> float:
+    """Find the intensity of one photon in a pattern of counts, of whatever scale.
+
+    Parameters
+    ----------
+    pattern : torch.Tensor, float, shape (…)
+        Measured pixels.
+
+    Returns
+    -------
+    float
+        The largest value of which the pixels are whole multiples; NaN if there is none, as without noise.
+    """
+    values = pattern[pattern > 0].double()
+    if len(values) < FEWEST:
+        return torch.nan
+    least = float(values.min())
+    for share in range(1, 11):  # the darkest pixel that was hit may hold a few photons
+        quantum = least / share
+        few = values[values < COUNTABLE * quantum] / quantum
+        if len(few) < FEWEST:
+            break
+        if float((few - few.round()).abs().sub_(few * 1e-6).max()) < 1e-3 and float(few.max()) > share:
+            return quantum
+    return torch.nan
+
+
+def corners(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Read the level that patterns do not fall below where no object scatters any more.
+
+    Parameters
+    ----------
+    patterns : torch.Tensor, float, shape (batch, M, M)
+        DC in the centre.
+    measured : torch.Tensor, bool, shape (batch, M, M)
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (batch,)
+        The median of the four corners' measured pixels, a 64th of the frame each; 0 where there is none.
+    """
+    return _corners(patterns, measured).nanquantile(0.5, dim=-1).nan_to_num(0.0)
+
+
+def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Find the level under patterns that no object made: speckle goes down to nothing, a dark level does not.
+
+    Parameters
+    ----------
+    patterns : torch.Tensor, float, shape (batch, M, M)
+        DC in the centre.
+    measured : torch.Tensor, bool, shape (batch, M, M)
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (batch,)
+        The corners' median, where nineteen of twenty of their pixels lie above half of it; else 0.
+    """
+    low, middle = _corners(patterns, measured).nanquantile(
+        torch.tensor([0.05, 0.5], dtype=torch.float64, device=patterns.device), dim=-1
+    )
+    return torch.where(low > middle / 2, middle, 0.0)
+
+
+def _corners(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Pixels of the four corners, NaN where not measured, (batch, pixels)."""
+    edge = patterns.shape[-1] // 8
+    values = torch.where(measured, patterns.double(), torch.nan)
+    ends = torch.cat([values[..., :edge, :], values[..., -edge:, :]], -2)
+    return torch.cat([ends[..., :edge], ends[..., -edge:]], -1).flatten(1)
