@@ -1,0 +1,111 @@
+"""Whether a result is to be believed, from starts that agree or not and from what constrains them."""
+
+import math
+
+import numpy as np
+
+MOST_EXPLAINED = 3.0
+"""Misfit over what noise allows, above which it is named as a reason for doubt."""
+
+MOST_FILLED = 0.5
+"""Share of the measured pixels in the support, above which there are more unknowns than equations."""
+
+MOST_APART = 0.1
+"""Relative squared difference of the kept starts, above which they are called different."""
+
+
+def modes(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find what several starts have in common: the principal components of their objects.
+
+    Parameters
+    ----------
+    objects : numpy.ndarray, complex, shape (K, M, M)
+        Aligned, the best first.
+
+    Returns
+    -------
+    mode : numpy.ndarray, complex64, shape (M, M)
+        The first one, with the phase of the best object and, where all agree, its scale.
+    weights : numpy.ndarray, float64, shape (K,)
+        Shares of the energy, falling; the first is 1 where all agree and about 1 / K where nothing does.
+    """
+    flat = np.asarray(objects, np.complex128).reshape(len(objects), -1)
+    energies, vectors = np.linalg.eigh(flat @ flat.conj().T)
+    mode = vectors[:, -1].conj() @ flat / math.sqrt(len(flat))
+    mode *= np.exp(-1j * np.angle(np.vdot(flat[0], mode)))
+    weights = energies[::-1].clip(0) / energies.sum()
+    return mode.reshape(objects.shape[1:]).astype(np.complex64), weights
+
+
+def resolution(prtf: np.ndarray) -> int | None:
+    """Tell the ring where starts stop to agree.
+
+    Parameters
+    ----------
+    prtf : numpy.ndarray, float, shape (rings,)
+        `metrics.phase_retrieval_transfer_function`; rings without measured pixels are 0 and say nothing.
+
+    Returns
+    -------
+    int or None
+        The first ring below 1/e; None if there is none.
+    """
+    below = np.flatnonzero((prtf > 0) & (prtf < 1 / math.e))
+    return int(below[0]) if len(below) else None
+
+
+def verdict(solved: bool, explained: float, filled: float, agreement: float, starts: int) -> str:
+    """Say in a sentence whether a result is to be believed, and why or what to do.
+
+    Parameters
+    ----------
+    solved : bool
+        What the reconstruction itself says.
+    explained : float
+        Misfit over what noise allows; NaN where the noise is unknown.
+    filled : float
+        Share of the measured pixels that the support has.
+    agreement : float
+        Relative squared difference between the kept starts; NaN of a single one.
+    starts : int
+        How many were kept.
+
+    Returns
+    -------
+    str
+        Beginning with "believed: " or "not believed: ".
+    """
+    if solved:
+        return f"believed: {_reasons(explained, filled, agreement, starts)}"
+    doubts = {
+        f"the support fills {_percent(filled)} of the measured pixels and constrains nothing (raise --threshold, or "
+        "give --support)": filled / MOST_FILLED,
+        f"the misfit is {_short(explained)} times the noise (a flat field, hot pixels, a background or a beamstop "
+        "that is not masked?)": explained / MOST_EXPLAINED,
+        f"the starts disagree by {_percent(agreement)} (make more, or give --support or --positive)": agreement
+        / MOST_APART,
+        "a single start agrees with nothing (make more)": math.inf if starts == 1 else math.nan,
+    }
+    known = {doubt: excess for doubt, excess in doubts.items() if not math.isnan(excess)}
+    least = min(1.0, max(known.values()))  # below every limit, the nearest to its own is the reason
+    return f"not believed: {'; '.join(doubt for doubt, excess in known.items() if excess >= least)}"
+
+
+def _reasons(explained: float, filled: float, agreement: float, starts: int) -> str:
+    """Say what speaks for a result."""
+    support = f"a support of {_percent(filled)} of the measured pixels"
+    fit = f"the pattern is explained to {_short(explained)} times its noise by {support}"
+    if math.isnan(explained):
+        fit = f"the pattern, whose noise is unknown, is explained by {support}"
+    if math.isnan(agreement):
+        return f"{fit}, by one start (make more to see whether they agree)"
+    return f"{fit}, and {starts} starts agree to {_percent(agreement)}"
+
+
+def _short(number: float) -> str:
+    """Two digits, without an exponent where it can be."""
+    return f"{float(f'{number:.2g}'):g}"
+
+
+def _percent(share: float) -> str:
+    return f"{_short(100 * share)} %"

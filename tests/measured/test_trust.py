@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+
+from farfield.measured import trust
+
+
+def noise(*shape: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.normal(size=shape) + 1j * generator.normal(size=shape)
+
+
+def test_starts_that_agree_have_one_mode_which_is_the_best_object():
+    best = noise(16, 16)
+    mode, weights = trust.modes(np.stack([best, best, best]))
+    assert mode.dtype == np.complex64
+    np.testing.assert_allclose(mode, best, rtol=1e-5)
+    np.testing.assert_allclose(weights, [1, 0, 0], atol=1e-12)
+
+
+def test_modes_are_the_components_of_a_singular_value_decomposition():
+    objects = noise(16, 16) + 0.5 * noise(4, 16, 16)
+    mode, weights = trust.modes(objects)
+    _, values, components = np.linalg.svd(objects.reshape(4, -1), full_matrices=False)
+    np.testing.assert_allclose(weights, values**2 / (values**2).sum(), rtol=1e-9)
+    expected = components[0] * values[0] / 2
+    np.testing.assert_allclose(np.abs(np.vdot(mode, expected)), np.linalg.norm(expected) ** 2, rtol=1e-5)
+    overlap = np.vdot(objects[0], mode)
+    assert overlap.real > 0
+    assert abs(overlap.imag) < 1e-5 * overlap.real
+
+
+def test_the_first_mode_of_unlike_starts_has_about_its_share():
+    weights = trust.modes(noise(5, 64, 64))[1]
+    assert weights[0] == pytest.approx(1 / 5, abs=0.02)
+    assert (np.diff(weights) <= 0).all()
+
+
+def test_the_resolution_is_the_first_ring_below_one_over_e():
+    curve = np.array([1.0, 0.9, 0.6, 0.36, 0.5, 0.2])
+    assert trust.resolution(curve) == 3
+    assert trust.resolution(curve[:3]) is None
+    behind_a_beamstop = np.concatenate([[0.0, 0.0], curve])
+    assert trust.resolution(behind_a_beamstop) == 5
+    assert trust.resolution(np.array([1.0, 0.8, 0.0])) is None
+
+
+@pytest.mark.parametrize(
+    ("figures", "sentence"),
+    [
+        (
+            (True, 1.3, 0.04, 0.008, 5),
+            "believed: the pattern is explained to 1.3 times its noise by a support of 4 % of the measured pixels, "
+            "and 5 starts agree to 0.8 %",
+        ),
+        (
+            (True, math.nan, 0.04, math.nan, 1),
+            "believed: the pattern, whose noise is unknown, is explained by a support of 4 % of the measured pixels, "
+            "by one start (make more to see whether they agree)",
+        ),
+        (
+            (False, 1.2, 0.04, 0.744, 5),
+            "not believed: the starts disagree by 74 % (make more, or give --support or --positive)",
+        ),
+        (
+            (False, 7.0, 0.04, 1.0, 3),
+            "not believed: the misfit is 7 times the noise (a flat field, hot pixels, a background or a beamstop "
+            "that is not masked?); the starts disagree by 100 % (make more, or give --support or --positive)",
+        ),
+        (
+            (False, 0.1, 0.61, 0.02, 5),
+            "not believed: the support fills 61 % of the measured pixels and constrains nothing (raise --threshold, "
+            "or give --support)",
+        ),
+        ((False, 1.1, 0.04, math.nan, 1), "not believed: a single start agrees with nothing (make more)"),
+        (
+            (False, 2.4, 0.04, 0.01, 5),
+            "not believed: the misfit is 2.4 times the noise (a flat field, hot pixels, a background or a beamstop "
+            "that is not masked?)",
+        ),
+    ],
+)
+def test_the_verdict_says_why(figures, sentence):
+    assert trust.verdict(*figures) == sentence
