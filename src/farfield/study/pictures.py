@@ -20,7 +20,8 @@ VISIBLE = 0.2
 """Magnitude below which a pixel's phase is not shown: it means nothing there."""
 
 
-def _picture(axes: Axes, values: np.ndarray, **how: Any) -> AxesImage:
+def picture(axes: Axes, values: np.ndarray, **how: Any) -> AxesImage:
+    """Show pixels as they are, without ticks."""
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     return axes.imshow(values, interpolation="nearest", **how)
@@ -30,9 +31,9 @@ def _column(column: np.ndarray, title: str, objects: np.ndarray) -> tuple[AxesIm
     """Fill a column of axes with magnitude and phase in turn; returns the last of both."""
     column[0].set_title(title)
     for top, bottom, values in zip(column[::2], column[1::2], objects, strict=True):
-        magnitude = _picture(top, np.abs(values), cmap="gray", vmin=0, vmax=1)
+        magnitude = picture(top, np.abs(values), cmap="gray", vmin=0, vmax=1)
         visible = np.ma.masked_where(np.abs(values) < VISIBLE, np.angle(values))
-        phase = _picture(bottom, visible, cmap="twilight", vmin=-np.pi, vmax=np.pi)
+        phase = picture(bottom, visible, cmap="twilight", vmin=-np.pi, vmax=np.pi)
     return magnitude, phase
 
 
@@ -63,7 +64,7 @@ def _pattern(axes: Axes, patterns: np.ndarray) -> None:
     # Frequency 0 is the centre of pixel n // 2, so the edges lie half a pixel off ± 0.5.
     extent = (-0.5 - 0.5 / columns, 0.5 - 0.5 / columns, 0.5 - 0.5 / rows, -0.5 - 0.5 / rows)
     shown = np.log10(np.maximum(patterns[0] / largest, 1e-6))
-    image = _picture(axes, shown, cmap="magma", extent=extent)
+    image = picture(axes, shown, cmap="magma", extent=extent)
     axes.set(xticks=[-0.4, 0, 0.4], yticks=[-0.4, 0, 0.4])
     axes.set(xlabel="frequency (cycles per pixel)", ylabel="frequency (cycles per pixel)")
     told = f"one pattern for all {len(patterns)}:\nthey differ by at most {difference:.0e} of its maximum"
@@ -196,7 +197,7 @@ def _magnitudes(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figu
     for column, (name, objects) in zip(grid.T, columns.items(), strict=True):
         column[0].text(0.4, 1.06, name, transform=column[0].transAxes, rotation=40, fontsize=7, in_layout=False)
         for axes, values in zip(column, objects, strict=True):
-            image = _picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
+            image = picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
     for column, (_, error) in zip(grid.T[1:], shown.values(), strict=True):
         _tell(column, error, reference)
     for axes, sample in zip(grid[:, 0], picked, strict=True):
