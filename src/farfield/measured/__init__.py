@@ -4,7 +4,7 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["application"],
+    ["application", "cxi", "report", "trust"],
     submod_attrs={
         "application": ["apply"],
     },
