@@ -147,10 +147,11 @@ def _starts(axes: Axes, result: Result) -> None:
     thresholds = np.unique(table["threshold"])
     named = range(0, len(thresholds), math.ceil(len(thresholds) / LABELS))
     axes.set_xticks(named, [f"{thresholds[number]:.2g}" for number in named])
-    axes.set(title=f"{first} of starts", xlabel="threshold (filled: kept)")
-    if first == "deviance":
+    noise = " (1: noise)" if first == "deviance" else ""
+    axes.set(title=f"{first} of starts{noise}", xlabel="threshold (filled: kept)")
+    if noise:
         axes.axhline(1, color=GREY, linewidth=0.9)
-        axes.set(yscale="log", title="deviance of starts (1: noise)")
+        axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.4), max(2 * high, 5))  # room for some ticks, and for the legend
         plain(axes.yaxis)
