@@ -21,6 +21,7 @@ def test_starts_that_agree_have_one_mode_which_is_the_best_object():
 
 def test_modes_are_the_components_of_a_singular_value_decomposition():
     objects = noise(16, 16) + 0.5 * noise(4, 16, 16)
+    objects = objects * np.exp(1j * np.arange(4.0))[:, None, None]
     mode, weights = trust.modes(objects)
     _, values, components = np.linalg.svd(objects.reshape(4, -1), full_matrices=False)
     np.testing.assert_allclose(weights, values**2 / (values**2).sum(), rtol=1e-9)
