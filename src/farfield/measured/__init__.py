@@ -1,11 +1,13 @@
-"""Floor 6, measured data: from a file of patterns to objects."""
+"""Floor 6, measured data: files of detectors, and from a file of patterns to objects."""
 
 import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["application", "cxi", "report", "trust"],
+    ["application", "arrays", "cxi", "edf", "frames", "hdf5", "reading", "report", "tiff", "trust"],
     submod_attrs={
         "application": ["apply"],
+        "frames": ["Frames", "Geometry"],
+        "reading": ["read", "read_image", "read_mask"],
     },
 )
