@@ -48,7 +48,7 @@ def _type(path: Path, fields: dict[str, str]) -> np.dtype:
 def _shape(path: Path, fields: dict[str, str]) -> tuple[int, ...]:
     lengths = [fields[key] for key in ("dim_3", "dim_2", "dim_1") if key in fields]
     if len(lengths) < 2 or not all(length.isdecimal() for length in lengths):
-        raise Unreadable(f"{path}: expected whole Dim_1 and Dim_2 in its header, got {lengths}; name an image")
+        raise Unreadable(f"{path}: expected whole Dim_2 × Dim_1 in its header, got {size(lengths)}; name an image")
     return tuple(map(int, lengths))
 
 

@@ -67,8 +67,8 @@ class Unreadable(ValueError):
     """A file that does not hold what it should, in one sentence."""
 
 
-def size(shape: Sequence[int]) -> str:
-    """Word a shape."""
+def size(shape: Sequence[int | str]) -> str:
+    """Word a shape, or lengths that are worded already."""
     return " × ".join(map(str, shape)) or "one number"
 
 
@@ -87,7 +87,8 @@ def refusing(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:  # of a damaged file, libraries raise anything
         got = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise Unreadable(
-            f"{path}: expected a whole {kind} file, got one that cannot be read ({got}); copy it again"
+            f"{path}: expected a whole {kind} file, got one that cannot be read ({got}); "
+            "copy it again, or save it anew"
         ) from None
 
 

@@ -105,25 +105,26 @@ def _sources(dataset: h5py.Dataset) -> Iterator[h5py.Dataset]:
             yield file[source.dset_name]
 
 
-def _has_filter(code: int) -> bool:
-    if not h5py.h5z.filter_avail(code):
-        try:
-            import hdf5plugin  # noqa: F401  (brings the filters of detectors; an extra)
-        except ImportError:
-            return False
-    return h5py.h5z.filter_avail(code)
+def _load_filters() -> bool:
+    """Bring the filters of detectors, which are an extra, if it is installed."""
+    try:
+        import hdf5plugin  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _check_filters(path: Path, dataset: h5py.Dataset) -> None:
     properties = dataset.id.get_create_plist()
     for number in range(properties.get_nfilters()):
         code, _, _, name = properties.get_filter(number)
-        if not _has_filter(code):
-            named = name.decode().split(";")[0] or f"number {code}"
-            raise Unreadable(
-                f"{path}: expected an HDF5 filter that is installed, got {named}; pip install farfield[beamline], or "
-                "unpack the file with h5repack -f NONE where it can be read"
-            )
+        if h5py.h5z.filter_avail(code) or ((extra := _load_filters()) and h5py.h5z.filter_avail(code)):
+            continue
+        named = name.decode().split(";")[0] or f"number {code}"
+        advice = (
+            "unpack it where it can be read, with h5repack -f NONE" if extra else "pip install farfield[beamline]"
+        )
+        raise Unreadable(f"{path}: expected numbers packed by a filter that is installed, got {named}; {advice}")
 
 
 def _values(path: Path, datasets: list[h5py.Dataset]) -> np.ndarray:

@@ -35,7 +35,7 @@ def _reader(path: Path) -> str:
     return ending
 
 
-def _settled(path: Path, array: np.ndarray) -> np.ndarray:
+def _settled(path: str | Path, array: np.ndarray) -> np.ndarray:
     """Bring an array to two or three axes of real numbers in native byte order."""
     if array.dtype.kind == "c":
         raise Unreadable(
@@ -49,11 +49,12 @@ def _settled(path: Path, array: np.ndarray) -> np.ndarray:
         array = array[0] if array.shape[0] == 1 else array[..., 0]
     if array.ndim not in (2, 3):
         raise Unreadable(
-            f"{path}: expected (rows, columns) or (frames, rows, columns), got {size(array.shape)}; save one of these"
+            f"{path}: expected (rows, columns) or (frames, rows, columns), got an array of {size(array.shape)}; "
+            "save one of these"
         )
     if array.dtype.isnative and array.flags.aligned:
         return array
-    return array.astype(array.dtype.newbyteorder("="))
+    return np.asarray(array).astype(array.dtype.newbyteorder("="))
 
 
 def _load(path: str | Path) -> tuple[Found, str | None]:
@@ -62,7 +63,9 @@ def _load(path: str | Path) -> tuple[Found, str | None]:
     file, name = Path(before), name or None
     reader = tiff.read_folder if file.is_dir() else _ENDINGS[_reader(file)]
     if name and reader not in _NAMED.values():
-        raise Unreadable(f"{path}: expected a path alone, as {file.name} holds one array; leave out ::{name}")
+        raise Unreadable(
+            f"{path}: expected a path alone, got ::{name} behind it; leave that out, as {file.name} holds one array"
+        )
     found = reader(file, name)
     data = _settled(path, found.data)
     notes = [f"read {size(found.data.shape)} {data.dtype} from {found.source}", *found.notes]

@@ -16,7 +16,7 @@ _NAME = re.compile(r"(.*?)(\d+)(\D*)")
 
 
 class _Complaints(logging.Handler):
-    """Raise what tifffile only logs: that the pages from here on are lost."""
+    """What tifffile only logs: that the pages from here on are lost."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -38,7 +38,10 @@ def _strictly() -> Iterator[None]:
         raise ValueError(complaints.messages[0])
 
 
-def _one_shape(path: Path, series: list[tifffile.TiffPageSeries]) -> None:
+def _check_pages(path: Path, file: tifffile.TiffFile) -> None:
+    series = file.series
+    if not series:
+        raise Unreadable(f"{path}: expected a TIFF file with pages, got none; copy it again from its source")
     first = series[0]
     other = next((each for each in series if each.shape != first.shape), None)
     if other is not None:
@@ -54,10 +57,8 @@ def _one_shape(path: Path, series: list[tifffile.TiffPageSeries]) -> None:
 def _pages(path: Path) -> np.ndarray:
     """Map the pages of a file where they lie in one piece, or read them."""
     with refusing(path, "TIFF"), _strictly(), tifffile.TiffFile(path) as file:
+        _check_pages(path, file)
         series = file.series
-        if not series:
-            raise Unreadable(f"{path}: expected a TIFF file with pages, got none; copy it again from its source")
-        _one_shape(path, series)
         if len(series) > 1:  # pages that were written one by one, each with a description of its own
             return whole_numbers(np.concatenate([each.asarray().reshape(-1, *each.shape[-2:]) for each in series]))
         if series[0].dataoffset is not None:
