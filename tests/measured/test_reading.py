@@ -222,7 +222,10 @@ def test_cxi_in_the_order_of_pynx(tmp_path):
 def test_cxi_says_whether_it_holds_amplitudes(tmp_path):
     assert not read(cxi(tmp_path / "a.cxi", data=COUNTS, data_type="intensity")).amplitude
     assert read(cxi(tmp_path / "b.cxi", data=COUNTS, data_type="amplitude")).amplitude
-    refused(cxi(tmp_path / "c.cxi", data=COUNTS, data_type="electron density"), "electron density")
+    result = cxi(tmp_path / "c.cxi", data=COUNTS, support=MASK, data_type="electron density")
+    refused(result, "electron density")
+    np.testing.assert_array_equal(read_image(f"{result}::/entry_1/image_1/support"), MASK)
+    assert read(f"{tmp_path / 'b.cxi'}::/entry_1/image_1/data").amplitude
 
 
 @pytest.mark.parametrize("good", [0, 0x1000])

@@ -10,8 +10,13 @@ from scipy import constants
 
 from farfield.measured.frames import Found, Geometry, Unreadable, choose, first_gap, refusing, size, whole_numbers
 
-_CXI = ("/entry_1/instrument_1/detector_1/data", "/entry_1/image_1/data", "/entry_1/data_1/data")
-_NEXUS = ("/entry/data/data", "/entry/instrument/detector/data")
+_WELL_KNOWN = (  # CXI in the order of PyNX, then NeXus
+    "/entry_1/instrument_1/detector_1/data",
+    "/entry_1/image_1/data",
+    "/entry_1/data_1/data",
+    "/entry/data/data",
+    "/entry/instrument/detector/data",
+)
 _HAS_SIGNAL = 0x1000  # the one bit of a CXI mask that does not say that a pixel is bad
 _UNITS = {
     "j": 1,
@@ -68,11 +73,11 @@ def _named(path: Path, file: h5py.File, name: str | None) -> list[str]:
     if name is not None:
         name = "/" + name.strip("/")
         return [name if _linked(path, file, name) else choose(path, name, _candidates(file))]
-    places = [place for place in (*_CXI, _NEXUS[0]) if _linked(path, file, place)]
-    blocks = [] if places else _blocks(path, file)
-    if places or blocks:
-        return places[:1] or [block for block in blocks if _linked(path, file, block)]
-    return [choose(path, None, _candidates(file), _NEXUS)]
+    known = next((place for place in _WELL_KNOWN if _linked(path, file, place)), None)
+    if known is not None:
+        return [known]
+    blocks = [block for block in _blocks(path, file) if _linked(path, file, block)]
+    return blocks or [choose(path, None, _candidates(file))]
 
 
 def _linked(path: Path, file: h5py.File, name: str) -> bool:
@@ -191,7 +196,7 @@ def _geometry(file: h5py.File, name: str, cxi: bool) -> Geometry:
     return Geometry(_energy(file, "/" + name.split("/")[1]), distance, pixel_size)
 
 
-def _mask(path: Path, file: h5py.File, name: str) -> h5py.Dataset | None:
+def _mask(file: h5py.File, name: str) -> h5py.Dataset | None:
     leaves = ("mask", "pixel_mask", "detectorSpecific/pixel_mask")
     places = [f"{place}/{leaf}" for place in _detectors(name) for leaf in leaves]
     return _first(file, [place for place in places if place != name])
@@ -208,30 +213,36 @@ def _text(dataset: h5py.Dataset | None) -> str:
     return "" if dataset is None else str(np.ravel(dataset.asstr()[()])[0])
 
 
-def _kind(path: Path, file: h5py.File, name: str) -> str:
-    """What a CXI image says of itself; refuses what is no diffraction."""
-    kind = _text(_get(file, name.rpartition("/")[0] + "/data_type"))
+def _holds_amplitudes(path: Path, file: h5py.File, where: str) -> bool:
+    """Whether a CXI image says so of itself; one that says it is no diffraction is refused."""
+    parent, _, leaf = where.rpartition("/")
+    kind = _text(_get(file, f"{parent}/data_type")) if leaf == "data" else ""  # not of a support beside it
     if kind in ("electron density", "autocorrelation"):
-        raise Unreadable(f"{path}: expected diffraction, got {kind} in {name}; name a data set, as in {path}::/path")
-    return kind
+        raise Unreadable(f"{path}: expected diffraction, got {kind} in {where}; name a data set, as in {path}::/path")
+    return "amplitude" in kind
+
+
+def _is_shifted(file: h5py.File, where: str) -> bool:
+    """Whether a CXI image has its origin in the corner."""
+    flag = _get(file, where.rpartition("/")[0] + "/is_fft_shifted")
+    return flag is not None and bool(flag[()] > 0)
 
 
 def read(path: Path, name: str | None) -> Found:
     """Read the frames of an HDF5 file, with the mask and the geometry that lie beside them."""
     with refusing(path, "HDF5"), h5py.File(path, "r") as file:
         places = _named(path, file, name)
-        where, cxi = places[0], path.suffix.lower() == ".cxi" or "cxi_version" in file
-        amplitude = name is None and "amplitude" in _kind(path, file, where)
-        data, notes = _values(path, [file[place] for place in places]), []
+        where, cxi, notes = places[0], path.suffix.lower() == ".cxi" or "cxi_version" in file, []
+        amplitude = _holds_amplitudes(path, file, where)
+        data = _values(path, [file[place] for place in places])
         if where.endswith("/mask"):
             data = _bad(data, cxi)
-        shifted = _get(file, where.rpartition("/")[0] + "/is_fft_shifted")
-        if shifted is not None and shifted[()] > 0:
+        if _is_shifted(file, where):
             data, notes = (
                 np.fft.fftshift(data),
-                ["is_fft_shifted: its origin was brought from the corner to the centre"],
+                ["is_fft_shifted: the origin was brought from the corner to the centre"],
             )
-        found = _mask(path, file, where)
+        found = _mask(file, where)
         mask = None if found is None else _bad(_values(path, [found]), cxi)
-        behind = f" to {places[-1].rpartition('/')[2]}" if len(places) > 1 else ""
-        return Found(f"{path.name}::{where}{behind}", data, mask, amplitude, _geometry(file, where, cxi), notes)
+        source = f"{path.name}::{where}" + (f" to {places[-1].rpartition('/')[2]}" if len(places) > 1 else "")
+        return Found(source, data, mask, amplitude, _geometry(file, where, cxi), notes)
