@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "shrinkwrap",
         "stages",
         "starts",
+        "suspicion",
         "workers",
     ],
     submod_attrs={

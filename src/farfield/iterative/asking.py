@@ -1,9 +1,10 @@
 """What is asked of a reconstruction, checked, in the form that iterations need."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 
+from farfield.iterative import suspicion
 from farfield.iterative.patterns import Background, Patterns, read_patterns
 from farfield.iterative.recipe import parse
 from farfield.iterative.shrinkwrap import REFERENCE, Shrinkwrap, object_side
@@ -16,7 +17,7 @@ RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
 WARM_RECIPE = "200*HIO+50*ER"
 """From a given start: a quarter of the iterations of `RECIPE`."""
 
-FOLLOW = Shrinkwrap(threshold=(0.25, 0.15, 0.2, 0.1, 0.3))
+FOLLOW = Shrinkwrap(threshold=(0.25, 0.12, 0.2, 0.08, 0.3))
 """From random starts. Crystals want 0.2 to 0.3, projections, which fade towards their edge, 0.08 to 0.15."""
 
 WARM = Shrinkwrap(threshold=0.2, sigma=1.0, period=10)
@@ -33,6 +34,14 @@ MOST_FREE = 0.5
 
 _POSITIVE = {"ER", "HIO", "RAAR"}
 """Algorithms that know of real and positive objects: those that project once, then look."""
+
+
+class Asked(NamedTuple):
+    """Patterns, how starts of them are made, and which patterns are suspect, (batch,)."""
+
+    patterns: Patterns
+    options: Options
+    suspect: torch.Tensor
 
 
 def read_asked(
@@ -52,7 +61,8 @@ def read_asked(
     shrinkwrap: Shrinkwrap | None = None,
     start: torch.Tensor | None = None,
     dimensions: Literal[2] | None = None,
-) -> tuple[Patterns, Options]:
+    mask_outliers: bool = False,
+) -> Asked:
     """Check what was asked for, as `reconstruct` has it, and bring it to the form that iterations need."""
     _check_dimensions(intensity, dimensions)
     _check_numbers(seed, oversampling, beta, free)
@@ -60,7 +70,10 @@ def read_asked(
         raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
     if fixed and support is None:
         raise ValueError("expected a support to keep as it is, got none; give support=, or leave fixed= out")
+    if mask_outliers:
+        mask = suspicion.mask_outliers(intensity, mask)
     patterns = read_patterns(intensity, mask, quantum, background)
+    suspect = suspicion.look(intensity, mask, background)
     usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
     steps = parse(usual if recipe is None else recipe)
     _check_values(values, {step.algorithm for step in steps})
@@ -70,7 +83,7 @@ def read_asked(
     start = None if start is None else read_start(start, intensity)
     support = None if support is None else _read_support(support, intensity)
     following = None if fixed else shrinkwrap or follow
-    return patterns, Options(steps, following, beta, seed, side, support, start, values)
+    return Asked(patterns, Options(steps, following, beta, seed, side, support, start, values), suspect)
 
 
 def _check_dimensions(intensity: torch.Tensor, dimensions: Literal[2] | None) -> None:

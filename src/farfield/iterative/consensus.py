@@ -23,7 +23,7 @@ KEPT = 5
 MEAN = 3
 """Of them, those whose mean gives the support."""
 
-THRESHOLDS = (0.08, 0.12, 0.16, 0.2, 0.25, 0.35, 0.45)
+THRESHOLDS = (0.05, 0.065, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
 
 ROUNDS = 2
@@ -32,7 +32,7 @@ ROUNDS = 2
 TRIED = parse("50*ER")
 """What each of these supports is tried by, from the mean."""
 
-POLISHED = parse("50*ER+2*(40*HIO+40*RAAR+40*ER)")
+POLISHED = parse("50*ER+3*(50*HIO+50*RAAR+50*ER)")
 """What the kept starts go on by: error reduction stays where it is, the others reach what lies beside it."""
 
 

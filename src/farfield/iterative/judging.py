@@ -22,7 +22,7 @@ MODEL = 0.05
 A measured frame of a good beamline is off by 0.04 (docs/measured.md).
 """
 
-AGREEMENT = 0.02
+AGREEMENT = 0.03
 """Relative squared difference up to which two starts have found the same object."""
 
 
@@ -72,8 +72,8 @@ def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -
     counts = patterns.counts.intensity / photon
     found, usual = deviance(counts, expected), mean_deviance(expected)
     free = torch.zeros_like(found, dtype=torch.bool) if patterns.free is None else patterns.free
-    freedom = (1 - 2 * pixels / patterns.measured()).clamp_min(LEAST_POWER)
-    used = _ratio(found, usual, ~free) / freedom
+    freedom = 1 - 2 * pixels / patterns.measured()
+    used = (_ratio(found, usual, ~free) / freedom).where(freedom > 0, torch.inf)
     held = torch.full_like(used, torch.nan) if patterns.held is None else _ratio(found, usual, patterns.held)
     return used.float(), held.float()
 

@@ -149,7 +149,7 @@ def _counts(
     else:
         one = _each("quantum", quantum, intensity, least=torch.finfo(torch.float32).tiny)
     if isinstance(background, str) and background == "corners":
-        level = corners(flat, seen)[:, None, None]
+        level = corners(flat, seen, one.mean((-2, -1)))[:, None, None]
     else:
         level = _each("background", 0.0 if background is None else background, intensity, least=0)
     shifted = (torch.fft.ifftshift(x, dim=(-2, -1)) if x.shape[-1] > 1 else x for x in (one, level))

@@ -46,8 +46,9 @@ class Reconstruction(NamedTuple):
     agreement : torch.Tensor, float32, shape (…)
         Median of ‖A - B‖² / ‖A‖² between the best and the other kept starts, aligned; NaN with a single one.
     solved : torch.Tensor, bool, shape (…)
-        Whether the pattern is explained, to rounding, or to what its noise, detector and beam leave and by starts that
-        agree to 2 %; and this by a support of less than half of the measured pixels.
+        Whether the pattern is explained to rounding, or to what its noise, detector and beam leave, by starts that
+        agree to 3 %; and this by a support of less than half of the measured pixels. Never with outliers that are not
+        masked, or a dark level of which nothing is said.
     """
 
     objects: Objects
@@ -80,6 +81,7 @@ def reconstruct(
     start: torch.Tensor | None = None,
     keep: Keep = "consensus",
     dimensions: Literal[2] | None = None,
+    mask_outliers: bool = False,
     progress: bool = False,
 ) -> Reconstruction:
     """Reconstruct objects from their far-field intensities, support unknown, and tell whether to believe them.
@@ -133,6 +135,9 @@ def reconstruct(
         two make every start.
     dimensions : 2, optional
         Says that as many patterns as pixels a side are a stack, and no volume.
+    mask_outliers : bool
+        Mask what no far field shows: single hot pixels, flags, lines of one value (`physics.outliers`). Without it
+        they are warned of, and nothing is called solved.
     progress : bool
         Show a tqdm bar.
 
@@ -149,7 +154,7 @@ def reconstruct(
     check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
-    patterns, options = read_asked(
+    patterns, options, suspect = read_asked(
         intensity,
         recipe,
         seed=seed,
@@ -165,6 +170,7 @@ def reconstruct(
         shrinkwrap=shrinkwrap,
         start=start,
         dimensions=dimensions,
+        mask_outliers=mask_outliers,
     )
     every = keep in ("mean", "all")
     results = Results(patterns, starts, every)
@@ -176,7 +182,7 @@ def reconstruct(
         results.sort()
         if keep == "consensus":
             _bring_together(results, patterns, options, go, threads)
-    return _finished(results, patterns, keep, intensity.shape[:-2])
+    return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 
 
 def _make_starts(
@@ -221,7 +227,9 @@ def _bring_together(results: Results, patterns: Patterns, options: Options, go: 
         results.replace(part, found)
 
 
-def _finished(results: Results, patterns: Patterns, keep: Keep, batch: torch.Size) -> Reconstruction:
+def _finished(
+    results: Results, patterns: Patterns, suspect: torch.Tensor, keep: Keep, batch: torch.Size
+) -> Reconstruction:
     """Judge the best of each pattern, and bring all to the shape that was asked for."""
     objects, residual, support = results.objects, results.residual, results.support
     if keep == "mean":

@@ -44,8 +44,8 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
     intensity, recipe
         As for `reconstruct`; all patterns run as one batch.
     **options
-        Its seed, mask, support, fixed, values, free, quantum, background, oversampling, beta, shrinkwrap, start and
-        dimensions.
+        Its seed, mask, support, fixed, values, free, quantum, background, oversampling, beta, shrinkwrap, start,
+        dimensions and mask_outliers.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
     ValueError
         As `reconstruct`.
     """
-    patterns, chosen = read_asked(intensity, recipe, **options)
+    patterns, chosen, _ = read_asked(intensity, recipe, **options)
     run = begin(patterns, chosen, torch.zeros_like(patterns.number))
     return _stages(run, patterns, intensity.shape[:-2])
 

@@ -4,7 +4,21 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["application", "arrays", "cxi", "edf", "frames", "hdf5", "reading", "report", "tiff", "trust"],
+    [
+        "application",
+        "arrays",
+        "cxi",
+        "detector",
+        "edf",
+        "frames",
+        "hdf5",
+        "inspection",
+        "preparation",
+        "reading",
+        "report",
+        "tiff",
+        "trust",
+    ],
     submod_attrs={
         "application": ["apply"],
         "frames": ["Frames", "Geometry"],

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import torch
 
 LEAST_EXPECTED = 1e-2
@@ -12,6 +13,12 @@ COUNTABLE = 1e4
 
 LARGEST_TABLED = 1e3
 """Expected counts above which the mean deviance of a pixel is 1 to a few parts in ten thousand."""
+
+LARGEST_WHOLE = 2**53
+"""Up to which double precision tells whole numbers from others."""
+
+DARKEST = 0.5
+"""Share of the border's median that a tenth of the border lies below: under 0.2 for objects of any kind."""
 
 FEWEST = 16
 """Pixels that must be whole multiples of a photon before a pattern is taken for counts."""
@@ -80,6 +87,8 @@ def photon(pattern: torch.Tensor) -> float:
     values = pattern[pattern > 0].double()
     if len(values) < FEWEST:
         return torch.nan
+    if float(values.max()) < LARGEST_WHOLE and bool((values == values.round()).all()):
+        return float(np.gcd.reduce(values.long().unique().cpu().numpy()))
     least = float(values.min())
     for share in range(1, 11):  # the darkest pixel that was hit may hold a few photons
         quantum = least / share
@@ -91,25 +100,34 @@ def photon(pattern: torch.Tensor) -> float:
     return torch.nan
 
 
-def corners(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Read the level that patterns do not fall below where no object scatters any more.
+def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tensor) -> torch.Tensor:
+    """Read the level under patterns in dark places: the corners' tenth percentile, and what noise takes off it.
+
+    A crystal's tails reach into the corners, so their median would be too much.
 
     Parameters
     ----------
     patterns : torch.Tensor, float, shape (batch, M, M)
         DC in the centre.
     measured : torch.Tensor, bool, shape (batch, M, M)
+    quantum : torch.Tensor, float64, shape (batch,)
+        Intensity of one photon, NaN where it is not known.
 
     Returns
     -------
     torch.Tensor, float64, shape (batch,)
-        The median of the four corners' measured pixels, a 64th of the frame each; 0 where there is none.
+        0 where a tenth of the corners is empty, or nothing was measured there.
     """
-    return _corners(patterns, measured).nanquantile(0.5, dim=-1).nan_to_num(0.0)
+    outer = _outer(patterns)
+    low = _quantiles(patterns, measured, outer[:, None] & outer, [0.1])[0]
+    # Of a level of b photons the tenth percentile is about b - 1.28 √b + 1/2.
+    photons = (low / quantum - 0.5).clamp_min(0)
+    level = quantum * (0.64 + (0.41 + photons).sqrt()) ** 2
+    return torch.where((low > 0) & quantum.isfinite(), level, low)
 
 
 def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Find the level under patterns that no object made: speckle goes down to nothing, a dark level does not.
+    """Find a level under patterns that no object made: a far field has dark places, also along the border.
 
     Parameters
     ----------
@@ -120,17 +138,25 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor, float64, shape (batch,)
-        The corners' median, where nineteen of twenty of their pixels lie above half of it; else 0.
+        The tenth percentile along the border, an eighth of the side wide, where it lies above `DARKEST` of the
+        median; else 0.
     """
-    low, middle = _corners(patterns, measured).nanquantile(
-        torch.tensor([0.05, 0.5], dtype=torch.float64, device=patterns.device), dim=-1
-    )
-    return torch.where(low > middle / 2, middle, 0.0)
+    outer = _outer(patterns)
+    low, middle = _quantiles(patterns, measured, outer[:, None] | outer, [0.1, 0.5])
+    return torch.where(low > DARKEST * middle, low, 0.0)
 
 
-def _corners(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Pixels of the four corners, NaN where not measured, (batch, pixels)."""
-    edge = patterns.shape[-1] // 8
-    values = torch.where(measured, patterns.double(), torch.nan)
-    ends = torch.cat([values[..., :edge, :], values[..., -edge:, :]], -2)
-    return torch.cat([ends[..., :edge], ends[..., -edge:]], -1).flatten(1)
+def _outer(patterns: torch.Tensor) -> torch.Tensor:
+    """Rows, or columns, of the outermost sixteenth on either side."""
+    side = patterns.shape[-1]
+    line = torch.arange(side, device=patterns.device)
+    return torch.minimum(line, side - 1 - line) < side // 16
+
+
+def _quantiles(
+    patterns: torch.Tensor, measured: torch.Tensor, where: torch.Tensor, share: list[float]
+) -> torch.Tensor:
+    """Quantiles of the measured pixels in a region, (shares, batch); 0 where there are none."""
+    values = torch.where(measured, patterns.double(), torch.nan)[:, where]
+    wanted = torch.tensor(share, dtype=torch.float64, device=patterns.device)
+    return values.nanquantile(wanted, dim=-1).nan_to_num(0.0)

@@ -1,0 +1,242 @@
+"""From a frame as a detector wrote it to a square pattern about its centre, and what is known of its noise."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from scipy import fft, ndimage
+
+from farfield.machine.shapes import check_whole
+from farfield.measured.detector import SMALLEST, Frame, Region, correct, cut, place, read, single, sized, told
+
+SMOOTH = 1.0
+"""Standard deviation, in pixels, of the blur in which the peak is looked for: one pixel cannot win."""
+
+LEVEL = 0.23
+"""Share of the median along the border that its weakest tenth exceeds where there is a background: speckles alone
+have 0.1 to 0.2; with three counts a pixel added to weak ones, 0.25 and more."""
+
+
+class Prepared(NamedTuple):
+    """A pattern that iterations can take, and how it came about.
+
+    Attributes
+    ----------
+    intensity : torch.Tensor, float32, shape (M, M)
+        DC at ``[M // 2, M // 2]``, divided by flat field and monitor; the background is still in it. Zero where
+        nothing was measured.
+    mask : torch.Tensor, bool, shape (M, M)
+        True where it was measured.
+    quantum : torch.Tensor, float32, shape (M, M), or float or None
+        Intensity of one photon; None if the values are not multiples of one.
+    background : torch.Tensor, float32, shape (M, M), or float
+        Intensity that is expected without the object.
+    region : tuple
+        Rows and columns of the frame that were kept, ``((first, end), (first, end))``.
+    steps : list of str
+        What was done, a line for each step.
+    """
+
+    intensity: torch.Tensor
+    mask: torch.Tensor
+    quantum: torch.Tensor | float | None
+    background: torch.Tensor | float
+    region: Region
+    steps: list[str]
+
+
+def prepare(
+    data: np.ndarray,
+    *,
+    mask: np.ndarray | None = None,
+    flat: np.ndarray | None = None,
+    dark: np.ndarray | None = None,
+    monitor: float | None = None,
+    region: Region | None = None,
+    centre: Literal["peak", "mass"] = "peak",
+    crop: int | None = None,
+    bin: int = 1,
+    background: float | Literal["corners"] | None = None,
+    amplitude: bool = False,
+) -> Prepared:
+    """Make a pattern of one measured frame.
+
+    In this order: amplitudes are squared; flags, gaps and hot pixels are masked, by `outliers.find`, and those that
+    dark and flat field show; the frame is divided by flat field and monitor, cropped to a square about its centre,
+    and binned; the background is found.
+
+    Parameters
+    ----------
+    data : numpy.ndarray, shape (rows, columns)
+        Counts, or intensities in any unit.
+    mask : numpy.ndarray, bool, optional
+        True where the frame was measured.
+    flat : numpy.ndarray, optional
+        Response of the pixels, in any unit.
+    dark : numpy.ndarray, optional
+        Mean frame without a beam, at the exposure of the data and in the unit of their intensity.
+    monitor : float, optional
+        What the intensity is divided by: beam, exposure.
+    region : tuple, optional
+        Rows and columns of the detector that the data are, ``((first, end), (first, end))``, where mask, flat field
+        or dark are of the whole; else the data are its first ones.
+    centre : {"peak", "mass"}
+        DC is the maximum of the slightly blurred frame, or the centre of mass of what exceeds its median.
+    crop : int, optional
+        Pixels of the data a side that are kept; by default as many as make an even side of the factors 2, 3 and 5.
+    bin : int
+        Pixels a side that are summed into one; with one bad pixel the sum is bad. An odd number keeps the centre
+        pixel in the middle of its sum, an even number in the sum's upper left half.
+    background : float or "corners", optional
+        Intensity a pixel of the result that is expected without the object, beside the dark; "corners" takes the
+        median of the corner regions (an eighth of the side).
+    amplitude : bool
+        Whether the data are square roots of intensities.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ValueError
+        If no pattern can be made of what was given, with what to do.
+    """
+    data = single(data)
+    whole = place(data.shape, region)
+    frame = read(data, cut("mask", mask, data.shape, region), amplitude)
+    for name, array in (("mask", mask), ("dark", dark), ("flat", flat)):
+        if array is not None and array.shape != data.shape:
+            frame.steps.append(f"cut the {name} of {sized(array.shape)} to {told(whole)}")
+    correct(frame, *(cut(name, array, data.shape, region) for name, array in (("dark", dark), ("flat", flat))))
+    if monitor is not None:
+        _check_monitor(monitor)
+        frame.divide(monitor)
+        frame.steps.append(f"divided by the monitor, {monitor:g}")
+    kept = _kept(frame, centre, crop, bin)
+    frame = _binned(frame, kept, bin)
+    _add_background(frame, background)
+    return Prepared(
+        torch.from_numpy(np.where(frame.good, frame.intensity, 0).astype(np.float32)),
+        torch.from_numpy(frame.good),
+        None if frame.quantum is None else _uniform(frame.quantum),
+        _uniform(np.zeros(1) if frame.background is None else frame.background),
+        kept,
+        frame.steps,
+    )
+
+
+def _check_monitor(monitor: float) -> None:
+    """Refuse what nothing can be divided by."""
+    if not 0 < monitor < np.inf:
+        raise ValueError(f"expected the monitor as a positive number, got {monitor!r}; change or leave it out")
+
+
+def _uniform(values: np.ndarray) -> torch.Tensor | float:
+    """One number, where all pixels have the same."""
+    if (values == values.flat[0]).all():
+        return float(values.flat[0])
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _peak(frame: Frame) -> np.ndarray:
+    """Find the maximum of the blurred frame; beside gaps, of what is left of it."""
+    blurred = ndimage.gaussian_filter(np.where(frame.good, frame.intensity, 0), SMOOTH)
+    weight = ndimage.gaussian_filter(frame.good.astype(float), SMOOTH)
+    return np.array(np.unravel_index(np.argmax(blurred / np.maximum(weight, 0.5)), blurred.shape))
+
+
+def _mass(frame: Frame) -> np.ndarray:
+    """Find the centre of mass of what exceeds the median, which is the background if there is one."""
+    above = np.maximum(frame.intensity - np.median(frame.intensity[frame.good]), 0)
+    return np.rint(ndimage.center_of_mass(np.where(frame.good, above, 0))).astype(int)
+
+
+def _kept(frame: Frame, how: str, crop: int | None, bin: int) -> Region:
+    """Choose the square about the centre."""
+    check_whole("bin", bin, 1)
+    if how not in ("peak", "mass"):
+        raise ValueError(f"expected centre as 'peak' or 'mass', got {how!r}; name one of them")
+    centre = _peak(frame) if how == "peak" else _mass(frame)
+    frame.steps.append(f"centred on the {how if how == 'peak' else 'centre of mass'}, at {tuple(centre.tolist())}")
+    before = (bin - 1) // 2  # so many pixels of the central sum lie above and left of the centre
+    room = int(min(*(centre - before), *(frame.good.shape - centre + before))) // bin
+    sides = [side for side in range(SMALLEST, 2 * room + 1, 2) if fft.next_fast_len(side, real=True) == side]
+    if not sides:
+        raise ValueError(
+            f"expected a {how} with room for {SMALLEST} × {SMALLEST} pixels{' of the binned frame' * (bin > 1)} "
+            f"about it, got {tuple(centre.tolist())} in {sized(frame.good.shape)}; shift the frame with "
+            "numpy.fft.fftshift if DC is in its corner, mask what is brighter, or try "
+            f"centre={'mass' if how == 'peak' else 'peak'!r}"
+        )
+    if crop is None:
+        crop = sides[-1] * bin
+    check_whole("crop", crop, SMALLEST * bin)
+    if crop % (2 * bin) or crop > 2 * room * bin:
+        raise ValueError(
+            f"expected crop as a multiple of {2 * bin} of at most {2 * room * bin}, which fits about the {how} at "
+            f"{tuple(centre.tolist())}, got {crop}; {sides[-1] * bin} is a fast size"
+        )
+    top, left = (centre - before - crop // 2).tolist()
+    return ((top, top + crop), (left, left + crop))
+
+
+def _binned(frame: Frame, kept: Region, bin: int) -> Frame:
+    """Crop and sum; a sum's photon is the mean of its pixels'."""
+    rows, columns = (slice(*ends) for ends in kept)
+    side = (kept[0][1] - kept[0][0]) // bin
+
+    def blocks(values: np.ndarray) -> np.ndarray:
+        return values[rows, columns].reshape(side, bin, side, bin)
+
+    good = blocks(frame.good).all((1, 3))
+    frame.steps.append(f"cropped to {told(kept)}")
+    if bin > 1:
+        frame.steps.append(f"summed {bin} × {bin} pixels into one, {side} × {side} in all")
+    if not (intensity := blocks(frame.intensity).sum((1, 3)) * good).any():
+        raise ValueError(
+            f"expected some good intensity in {told(kept)}, got none; crop less, bin less, or try another centre"
+        )
+    quantum = None if frame.quantum is None else blocks(frame.quantum).mean((1, 3))
+    background = None if frame.background is None else blocks(frame.background).sum((1, 3))
+    return Frame(intensity, good, quantum, background, frame.steps)
+
+
+def _rim(frame: Frame, corners: bool) -> np.ndarray:
+    """Good intensities, beyond the dark's, of an eighth of the side along the border, or in the corners only."""
+    side = len(frame.good)
+    outer = np.abs(np.arange(side) - side // 2 + 0.5) > side // 2 - side // 8
+    where = outer[:, None] & outer if corners else outer[:, None] | outer
+    beyond = frame.intensity - (0 if frame.background is None else frame.background)
+    return beyond[where & frame.good]
+
+
+def _hint(frame: Frame, level: float) -> None:
+    """Say that the corners hold something, where all of the border does: a crystal's tails have dark places."""
+    rim = _rim(frame, corners=False)
+    unit = 0.0 if frame.quantum is None else float(np.median(frame.quantum))
+    if level > 0 and level >= 2 * unit and np.quantile(rim, 0.1) > LEVEL * np.median(rim):
+        frame.steps.append(
+            f"the corners hold {level:.3g} a pixel: give background='corners' if no signal reaches there"
+        )
+
+
+def _add_background(frame: Frame, background: float | str | None) -> None:
+    """Add what was told to the dark, or look whether something should be told."""
+    corners = _rim(frame, corners=True)
+    if background == "corners" and not len(corners):
+        raise ValueError("expected good pixels in the corners, got none; give the background as a number")
+    level = max(float(np.median(corners)), 0.0) if len(corners) else 0.0
+    if background is None:
+        _hint(frame, level)
+        return
+    if background == "corners":
+        background = level
+    if isinstance(background, str) or not 0 <= background < np.inf:
+        raise ValueError(
+            f"expected the background as a number of at least 0, or 'corners', got {background!r}; "
+            "change or leave it out"
+        )
+    before = np.zeros(frame.good.shape) if frame.background is None else frame.background
+    frame.background = before + background
+    frame.steps.append(f"took {background:.3g} a pixel for background")
