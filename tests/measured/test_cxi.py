@@ -34,7 +34,7 @@ def result() -> cxi.Result:
         steps=["read frame.tif", "cropped to 16 × 16"],
         verdict="believed: all is well",
         prtf=np.linspace(1, 0.1, 8),
-        geometry=cxi.Geometry(energy=NINE_KEV, distance=0.5, pixel_size=55e-6),
+        geometry=cxi.Geometry(energy=NINE_KEV, distance=0.5, pixel_size=(55e-6, 55e-6)),
     )
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_exists_is_kept_unless_told(result, tmp_path):
     path = tmp_path / "result.cxi"
     cxi.write(path, result)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"got one that exists; remove it, .* overwrite it \(--overwrite\)"):
+    with pytest.raises(ValueError, match=r"got one that exists; remove it, .* replace it \(--force\)"):
         cxi.write(path, result)
     assert path.read_bytes() == before
     cxi.write(path, result._replace(verdict="not believed"), overwrite=True)

@@ -44,8 +44,7 @@ class Consensus(NamedTuple):
     objects : torch.Tensor, complex64, shape (batch, kept, M, M)
         Origin in the centre, the best first.
     support : torch.Tensor, bool, shape (batch, M, M)
-    residual, rank : torch.Tensor, float32, shape (batch,)
-        Of the best.
+    residual, rank : torch.Tensor, float32, shape (batch, kept)
     iterations : int
         Made for each pattern.
     """
@@ -84,12 +83,11 @@ def bring_together(objects: torch.Tensor, patterns: Patterns, options: Options) 
         order = ranks.argsort(dim=-1, stable=True)
         objects = torch.fft.fftshift(gone.objects, dim=(-2, -1)).reshape(objects.shape)[each, order]
     tried = 0 if options.shrinkwrap is None else len(THRESHOLDS) * _length(TRIED)
-    best = order[:, 0]
     return Consensus(
         objects,
         torch.fft.fftshift(support, dim=(-2, -1)),
-        residual[each[:, 0], best],
-        ranks[each[:, 0], best],
+        residual[each, order],
+        ranks[each, order],
         ROUNDS * (tried + kept * _length(POLISHED)),
     )
 

@@ -18,13 +18,13 @@ from farfield.iterative.workers import split, workers
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
 
-Keep = Literal["consensus", "best", "mean", "all"]
+Keep = Literal["consensus", "group", "best", "mean", "all"]
 
 
 class Reconstruction(NamedTuple):
     """What was made of each pattern, and whether to believe it.
 
-    With ``keep="all"`` the first three have one more axis before the frame's: every start, the best first.
+    With ``keep="all"`` or ``"group"`` the first three have one more axis before the frame's, the best first.
 
     Attributes
     ----------
@@ -129,10 +129,10 @@ def reconstruct(
     start : torch.Tensor, complex or float, shape (h, w) or (…, h, w), optional
         Objects from which the first start begins, such as a network's: the measured amplitudes get the phases of
         their far fields. Of any scale, in any frame up to the pattern's, the origin in ``[h // 2, w // 2]``.
-    keep : {"consensus", "best", "mean", "all"}
-        What the best starts came to together, each in the support that their mean has (`consensus`); the best start
-        as it was made; the mean of the better half of the starts, aligned with the best; or every start. The latter
-        two make every start.
+    keep : {"consensus", "group", "best", "mean", "all"}
+        The best of what the `KEPT` best starts came to together, each in the support that their mean has
+        (`consensus`), or all of these; the best start as it was made; the mean of the better half of the starts,
+        aligned with the best; or every start. The latter two make every start.
     dimensions : 2, optional
         Says that as many patterns as pixels a side are a stack, and no volume.
     mask_outliers : bool
@@ -180,7 +180,7 @@ def reconstruct(
     ):
         _make_starts(results, patterns, options, starts, go, threads, bar)
         results.sort()
-        if keep == "consensus":
+        if keep in ("consensus", "group"):
             _bring_together(results, patterns, options, go, threads)
     return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 
@@ -243,7 +243,7 @@ def _finished(
     solved = results.done | (
         judging.explains(residual[:, 0], found[0], pixels, patterns) & (agreement <= judging.AGREEMENT)
     )
-    if keep != "all":
+    if keep not in ("all", "group"):
         objects, residual, support = objects[:, 0], residual[:, 0], support[:, 0]
     starts = Starts(*(table.reshape((*batch, table.shape[-1])) for table in results.starts))
     iterations = results.starts.iterations.sum(-1) + results.more

@@ -70,7 +70,7 @@ class Results:
         """Put what the best starts of patterns came to together in their place."""
         self.more[numbers] += found.iterations
         self.objects[numbers], self.support[numbers] = found.objects, found.support[:, None]
-        self.residual[numbers, 0], self.rank[numbers, 0] = found.residual, found.rank
+        self.residual[numbers], self.rank[numbers] = found.residual, found.rank
 
     def agreement(self) -> torch.Tensor:
         """Median difference of the other kept starts from the best, (patterns,); NaN where it was not needed."""

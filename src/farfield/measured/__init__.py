@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     [
         "application",
         "arrays",
+        "chain",
         "cxi",
         "detector",
         "edf",
@@ -21,7 +22,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     ],
     submod_attrs={
         "application": ["apply"],
+        "chain": ["inspect", "reconstruct_file"],
         "frames": ["Frames", "Geometry"],
+        "preparation": ["Prepared", "prepare"],
         "reading": ["read", "read_image", "read_mask"],
     },
 )

@@ -5,7 +5,6 @@ volume, by PyNX and by the format's own words, and silx shows complex images one
 """
 
 import io
-import math
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,38 +13,14 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from scipy.constants import c, h
 
 import farfield
 from farfield.machine import store
+from farfield.measured.frames import Geometry
 
 IMAGE = "entry_1/image_1"
 
 Scalar = bool | int | float | str | None
-
-
-class Geometry(NamedTuple):
-    """Where the pattern was measured, in the units of the format; None for what is not known.
-
-    Attributes
-    ----------
-    energy : float or None
-        Of a photon, in J.
-    distance : float or None
-        From sample to detector, in m.
-    pixel_size : float or None
-        Of the pattern's pixels, after binning, in m.
-    """
-
-    energy: float | None = None
-    distance: float | None = None
-    pixel_size: float | None = None
-
-    def image_size(self) -> float | None:
-        """Side of the object's frame in m: wavelength × distance / pixel size, however many pixels there are."""
-        if self.energy is None or self.distance is None or self.pixel_size is None:
-            return None
-        return h * c / self.energy * self.distance / self.pixel_size
 
 
 class Result(NamedTuple):
@@ -70,7 +45,7 @@ class Result(NamedTuple):
     table : dict of arrays, shape (starts,)
         Every start in figures: residual, deviance, free_deviance, threshold, pixels, iterations, kept (bool).
     results : dict of scalars
-        The best in figures: residual, deviance, free_deviance, agreement, solved.
+        The best in figures: residual, deviance, free_deviance, agreement, solved, and llk_poisson as PyNX has it.
     configuration : dict of scalars
         Every parameter.
     steps : list of str
@@ -124,17 +99,26 @@ def write(path: str | Path, result: Result, overwrite: bool = False) -> None:
         If there is no room for it.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise ValueError(
-            f"{path}: expected a new file to write, got one that exists; remove it, name another, or overwrite it "
-            "(--overwrite)"
-        )
+    check_new(path, overwrite)
     # Made in memory: HDF5 itself neither stands a full disk nor the missing locks of some network's.
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         _fill(file, result)
     with store.atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Refuse a place where no result can be written, before one is made."""
+    if path.suffix != ".cxi":
+        raise ValueError(f"{path}: expected a result that ends in .cxi; name it so")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: expected a folder that exists, got {path.parent}; make it")
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path}: expected a new file to write, got one that exists; remove it, name another, or replace it "
+            "(--force)"
+        )
 
 
 def read(path: str | Path) -> Summary:
@@ -223,7 +207,7 @@ def _image(entry: h5py.Group, number: int, title: str, values: np.ndarray, geome
     about = {"title": title, "data_space": "real", "data_type": "electron density", "is_fft_shifted": 0}
     _scalars(image, about)
     if (side := geometry.image_size()) is not None:
-        image["image_size"] = np.array([side, side])
+        image["image_size"] = np.array(side)
         image["image_size"].attrs["units"] = "m"
     return image
 
@@ -236,11 +220,6 @@ def _process(image: h5py.Group, result: Result) -> None:
     )
     _scalars(_group(process, "configuration", "NXcollection"), {**result.configuration, "steps": result.steps})
     found = {**result.results, "nb_point_support": int(result.support.sum()), "verdict": result.verdict}
-    for ours, theirs in (("deviance", "llk_poisson"), ("free_deviance", "free_llk_poisson")):
-        value = result.results.get(ours)
-        found[theirs] = (
-            math.nan if value is None else value / 2
-        )  # PyNX's, per degree of freedom, is half the deviance
     _scalars(_group(process, "results", "NXcollection"), found)
     table = _group(process, "starts", "NXcollection")
     for name, column in result.table.items():
@@ -253,7 +232,8 @@ def _detector(instrument: h5py.Group, result: Result) -> None:
     if not result.mask.all():
         # The format's bits beyond the seventh are lost where PyNX reads the mask: 1 is bad, whatever the reason.
         _array(detector, "mask", (~result.mask).astype(np.int8), interpretation="image")
-    for name, value in (("distance", distance), ("x_pixel_size", pixel), ("y_pixel_size", pixel)):
+    height, width = pixel or (None, None)
+    for name, value in (("distance", distance), ("x_pixel_size", width), ("y_pixel_size", height)):
         if value is not None:
             detector[name] = value
             detector[name].attrs["units"] = "m"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.constants import c, h
 
 
 class Geometry(NamedTuple):
@@ -25,6 +26,16 @@ class Geometry(NamedTuple):
     energy: float | None = None
     distance: float | None = None
     pixel_size: tuple[float, float] | None = None
+
+    def binned(self, bin: int) -> "Geometry":
+        """What it is for sums of pixels."""
+        return self if self.pixel_size is None else self._replace(pixel_size=tuple(bin * x for x in self.pixel_size))
+
+    def image_size(self) -> tuple[float, float] | None:
+        """Sides (y, x) of the object's frame in m: wavelength × distance / pixel size, whatever the pixels' number."""
+        if None in self:
+            return None
+        return tuple(h * c / self.energy * self.distance / x for x in self.pixel_size)
 
 
 class Frames(NamedTuple):

@@ -115,7 +115,7 @@ def _object(axes: list[Axes], result: Result) -> None:
 
 def _length(axes: Axes, pixels: int, result: Result) -> None:
     """Draw a bar of a round length, a fifth to a half of the picture: in nm, or in pixels."""
-    side = result.geometry.image_size()
+    side = _side(result)
     pixel, unit = (1.0, "pixels") if side is None else (1e9 * side / len(result.object), "nm")
     longest = pixels * pixel / 2
     decade = 10.0 ** math.floor(math.log10(longest))
@@ -158,13 +158,19 @@ def _starts(axes: Axes, result: Result) -> None:
         axes.legend(loc="upper left", ncols=2, fontsize=7, handletextpad=0, columnspacing=1, borderaxespad=0.1)
 
 
+def _side(result: Result) -> float | None:
+    """Side of the object's frame in m, where the geometry is known: of both axes, their mean."""
+    size = result.geometry.image_size()
+    return None if size is None else sum(size) / 2
+
+
 def _prtf(axes: Axes, result: Result) -> None:
     """Draw up to where the starts agree."""
     measured = np.flatnonzero(result.prtf > 0)
     axes.plot(measured, result.prtf[measured])
     axes.axhline(1 / math.e, color=GREY, linewidth=0.9)
     axes.set(ylim=(0, 1.1), title="agreement of starts (PRTF)", xlabel="ring (pixels)")
-    ring, side = trust.resolution(result.prtf), result.geometry.image_size()
+    ring, side = trust.resolution(result.prtf), _side(result)
     if ring is None:
         return
     axes.axvline(ring, color=GREY, linewidth=0.9, linestyle=":")

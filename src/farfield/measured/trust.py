@@ -4,14 +4,10 @@ import math
 
 import numpy as np
 
-MOST_EXPLAINED = 3.0
-"""Misfit over what noise allows, above which it is named as a reason for doubt."""
+from farfield.iterative import judging
 
 MOST_FILLED = 0.5
 """Share of the measured pixels in the support, above which there are more unknowns than equations."""
-
-MOST_APART = 0.1
-"""Relative squared difference of the kept starts, above which they are called different."""
 
 
 def modes(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,12 +74,12 @@ def verdict(solved: bool, explained: float, filled: float, agreement: float, sta
     if solved:
         return f"believed: {_reasons(explained, filled, agreement, starts)}"
     doubts = {
-        f"the support fills {_percent(filled)} of the measured pixels and constrains nothing (raise --threshold, or "
-        "give --support)": filled / MOST_FILLED,
+        f"the support fills {_percent(filled)} of the measured pixels and constrains nothing (give --support)": filled
+        / MOST_FILLED,
         f"the misfit is {_short(explained)} times the noise (a flat field, hot pixels, a background or a beamstop "
-        "that is not masked?)": explained / MOST_EXPLAINED,
+        "that is not masked?)": explained / judging.NOISE,
         f"the starts disagree by {_percent(agreement)} (make more, or give --support or --positive)": agreement
-        / MOST_APART,
+        / judging.AGREEMENT,
         "a single start agrees with nothing (make more)": math.inf if starts == 1 else math.nan,
     }
     known = {doubt: excess for doubt, excess in doubts.items() if not math.isnan(excess)}
