@@ -72,9 +72,7 @@ def prepare(
     good = None if mask is None else reading.read_mask(mask)
     if bad is not None:
         good = bad if good is None else bad & _of_one_shape(Path(str(mask)), good, bad)
-    images = {
-        name: None if path is None else reading.read_image(path) for name, path in (("flat", flat), ("dark", dark))
-    }
+    flat, dark = (None if path is None else reading.read_image(path) for path in (flat, dark))
     prepared = preparation.prepare(raw, mask=good, flat=flat, dark=dark, amplitude=found.amplitude, **how)
     notes = [*found.notes, *([] if frame is None else [f"took frame {frame} of {len(found.data)}"])]
     return Frame(raw, prepared, found.geometry.binned(how.get("bin", 1)), [*notes, *prepared.steps])

@@ -32,7 +32,7 @@ class Geometry(NamedTuple):
         return self if self.pixel_size is None else self._replace(pixel_size=tuple(bin * x for x in self.pixel_size))
 
     def image_size(self) -> tuple[float, float] | None:
-        """Sides (y, x) of the object's frame in m: wavelength × distance / pixel size, whatever the pixels' number."""
+        """Sides (y, x) of the object's frame, wavelength × distance / pixel size, in m."""
         if None in self:
             return None
         return tuple(h * c / self.energy * self.distance / x for x in self.pixel_size)

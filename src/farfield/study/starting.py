@@ -83,6 +83,8 @@ def method(
             beta=settings["beta"],
             shrinkwrap=shrinkwrap,
             start=start,
+            keep="best",  # as the methods that it is compared with are defined
+            dimensions=2,
         )
         return made.objects, made.iterations
 
