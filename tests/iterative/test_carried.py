@@ -40,8 +40,8 @@ def rounds(name, iterate, project, support, count, forget=False):
 
 def test_algorithms_without_a_state_are_plain_loops(objects):
     patterns = read_patterns(measure(objects[:5]))
-    options = starts.Options(parse("7*HIO+6*RAAR+5*DM+4*ER"), FIXED, 0.8, 3, 32.0, None, None)
-    run = starts.Run(patterns, options, 1)
+    options = starts.Options(parse("7*HIO+6*RAAR+5*DM+4*ER"), FIXED, 0.8, 3, torch.full((5,), 32.0), None, None)
+    run = starts.begin(patterns, options, torch.ones(5, dtype=torch.int64))
     x, inside = run.iterate.clone(), run.support.clone()
     p = partial(project_modulus, amplitude=patterns.amplitude)
     for _ in range(7):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from farfield import iterative
-from farfield.iterative import Shrinkwrap, blob, reconstruction, starts
+from farfield.iterative import Shrinkwrap, asking, blob, starts, workers
 from farfield.iterative.patterns import read_patterns
+from farfield.iterative.shrinkwrap import update
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure, to_frame
 from farfield.symmetry.sa_mse import symmetry_adjusted_mse
@@ -35,17 +36,17 @@ def test_a_blurred_truth_is_solved_where_random_phases_are_not():
 def test_a_start_brings_its_own_defaults(objects):
     pattern, start = measure(objects[:3]), blurred(objects[:3], 1.0)
     usual = iterative.reconstruct(pattern, start=start)
-    said = {"recipe": reconstruction.WARM_RECIPE, "shrinkwrap": reconstruction.WARM}
+    said = {"recipe": asking.WARM_RECIPE, "shrinkwrap": asking.WARM}
     assert torch.equal(usual.objects, iterative.reconstruct(pattern, start=start, **said).objects)
     cold = iterative.reconstruct(pattern, seed=1)
-    said = {"recipe": reconstruction.RECIPE, "shrinkwrap": Shrinkwrap()}
+    said = {"recipe": asking.RECIPE, "shrinkwrap": asking.FOLLOW}
     assert torch.equal(cold.objects, iterative.reconstruct(pattern, seed=1, **said).objects)
     assert usual.iterations.max() < cold.iterations.max()
 
 
 def test_the_first_iterate_has_measured_amplitudes_and_the_phases_of_the_start(objects):
     pattern, start = measure(objects[:3]), blurred(objects[3:6], 1.0)
-    iterate = starts._warm_start(read_patterns(pattern), starts.read_start(1e-3 * start, pattern))
+    iterate = starts.warm_start(read_patterns(pattern), starts.read_start(1e-3 * start, pattern))
     field = torch.fft.fft2(iterate)
     assert torch.allclose(field.abs().square(), torch.fft.ifftshift(pattern, dim=(-2, -1)), rtol=1e-3, atol=1e-2)
     expected = torch.fft.fft2(torch.fft.ifftshift(to_frame(start, 64, 64), dim=(-2, -1)))
@@ -57,15 +58,15 @@ def test_what_was_not_measured_is_the_starts_at_the_patterns_scale(objects):
     pattern, start = measure(objects[:3]), to_frame(objects[:3], 64, 64)
     mask = torch.ones(64, 64, dtype=torch.bool)
     mask[30:35, 30:35] = False
-    iterate = starts._warm_start(read_patterns(pattern, mask), starts.read_start(1e-3 * start, pattern))
+    iterate = starts.warm_start(read_patterns(pattern, mask), starts.read_start(1e-3 * start, pattern))
     assert torch.allclose(torch.fft.fftshift(iterate, dim=(-2, -1)), start, atol=1e-4)
 
 
 def test_the_first_support_is_the_blurred_start_unless_one_is_given(objects):
     pattern, start = measure(objects[:3]), to_frame(blurred(objects[:3], 1.0), 64, 64)
     shrinkwrap = Shrinkwrap(period=99)
-    (state,) = iterative.watch(pattern, "3*ER", start=start, shrinkwrap=shrinkwrap)
-    expected = shrinkwrap.update(start, shrinkwrap.sigma).sum((-2, -1))
+    (state,) = iterative.watch(pattern, "3*ER", start=start, shrinkwrap=shrinkwrap, oversampling=2)
+    expected = update(start, torch.full((3,), shrinkwrap.sigma), torch.full((3,), shrinkwrap.threshold)).sum((-2, -1))
     assert torch.equal(state.support.sum((-2, -1)), expected)
     whole = torch.ones(64, 64, dtype=torch.bool)
     (state,) = iterative.watch(pattern, "3*ER", start=start, shrinkwrap=shrinkwrap, support=whole)
@@ -74,7 +75,7 @@ def test_the_first_support_is_the_blurred_start_unless_one_is_given(objects):
 
 def test_only_the_first_start_is_given(objects):
     pattern = measure(objects[:4])
-    options = {"recipe": "30*HIO+10*ER", "starts": 3, "seed": 5, "keep": "all", "shrinkwrap": Shrinkwrap()}
+    options = {"recipe": "30*HIO+10*ER", "starts": 3, "seed": 5, "keep": "all", "shrinkwrap": asking.FOLLOW}
     cold, warm = (iterative.reconstruct(pattern, start=start, **options) for start in (None, objects[:4]))
     assert torch.equal(cold.starts.residual[:, 1:], warm.starts.residual[:, 1:])
     assert (warm.starts.residual[:, 0] < cold.starts.residual[:, 0]).all()
@@ -99,7 +100,7 @@ def test_a_start_has_any_scale_frame_and_batch(monkeypatch, objects):
     same = solve(start[0, 1])
     assert torch.allclose(same[0, 1], found[0, 1], atol=1e-5)
     assert not torch.allclose(same[1, 1], found[1, 1], atol=1e-2)
-    monkeypatch.setattr(reconstruction, "PIXELS_AT_ONCE", 3 * 64**2)
+    monkeypatch.setattr(workers, "PIXELS_AT_ONCE", 3 * 64**2)
     assert torch.allclose(solve(start), found, atol=1e-5)
     real = objects[0].abs()
     assert torch.allclose(solve(real), solve(real.to(torch.complex64)), atol=1e-4)

@@ -1,6 +1,6 @@
 """What is asked of a reconstruction, checked, in the form that iterations need."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 
@@ -52,15 +52,15 @@ def read_asked(
     mask: torch.Tensor | None = None,
     support: torch.Tensor | None = None,
     fixed: bool = False,
-    values: Values = "complex",
-    free: float = 0.0,
-    quantum: float | torch.Tensor | None = None,
+    values: str = "complex",
+    free: float | int = 0.0,
+    quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
     start: torch.Tensor | None = None,
-    dimensions: Literal[2] | None = None,
+    dimensions: int | None = None,
     mask_outliers: bool = False,
 ) -> Asked:
     """Check what was asked for, as `reconstruct` has it, and bring it to the form that iterations need."""
@@ -73,7 +73,6 @@ def read_asked(
     if mask_outliers:
         mask = suspicion.mask_outliers(intensity, mask)
     patterns = read_patterns(intensity, mask, quantum, background)
-    suspect = suspicion.look(intensity, mask, background)
     usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
     steps = parse(usual if recipe is None else recipe)
     _check_values(values, {step.algorithm for step in steps})
@@ -83,10 +82,11 @@ def read_asked(
     start = None if start is None else read_start(start, intensity)
     support = None if support is None else _read_support(support, intensity)
     following = None if fixed else shrinkwrap or follow
+    suspect = suspicion.look(intensity, mask, background)
     return Asked(patterns, Options(steps, following, beta, seed, side, support, start, values), suspect)
 
 
-def _check_dimensions(intensity: torch.Tensor, dimensions: Literal[2] | None) -> None:
+def _check_dimensions(intensity: torch.Tensor, dimensions: int | None) -> None:
     """Refuse a volume: it has as many frames as pixels a side, which a stack seldom has by chance."""
     if dimensions not in (None, 2):
         raise ValueError(f"expected dimensions=2, got {dimensions!r}; volumes are not reconstructed yet")
@@ -113,7 +113,7 @@ def _check_numbers(seed: int, oversampling: object, beta: float, free: float) ->
         )
 
 
-def _check_values(values: Values, algorithms: set[str]) -> None:
+def _check_values(values: str, algorithms: set[str]) -> None:
     """Refuse kinds of objects that are unknown, or that an algorithm of the recipe does not keep to."""
     if values not in get_args(Values):
         raise ValueError(f"expected values as one of {', '.join(get_args(Values))}, got {values!r}; choose one")
@@ -125,7 +125,7 @@ def _check_values(values: Values, algorithms: set[str]) -> None:
         )
 
 
-def _sides(patterns: Patterns, oversampling: float | None) -> torch.Tensor:
+def _sides(patterns: Patterns, oversampling: float | int | None) -> torch.Tensor:
     """Sides of the objects' frames in pixels, (batch,), told or estimated."""
     side = patterns.amplitude.shape[-1]
     if oversampling is not None:

@@ -56,17 +56,19 @@ class Consensus(NamedTuple):
     iterations: int
 
 
-def bring_together(objects: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
+def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
     """Find the support of starts' mean and go on from each in it, `ROUNDS` times.
 
     Parameters
     ----------
     objects : torch.Tensor, complex64, shape (batch, kept, M, M)
         Origin in the centre, the best first.
+    support : torch.Tensor, bool, shape (batch, M, M)
+        Of the best, which stays if theirs did.
     patterns : Patterns
         All of known noise, or all of unknown.
     options : Options
-        Of the starts; a support that stays is theirs.
+        Of the starts.
 
     Returns
     -------
@@ -75,14 +77,17 @@ def bring_together(objects: torch.Tensor, patterns: Patterns, options: Options) 
     kept = objects.shape[1]
     which = torch.arange(len(objects), device=objects.device).repeat_interleave(kept)
     each = torch.arange(len(objects), device=objects.device)[:, None]
+    stays = options.shrinkwrap is None or options.shrinkwrap.period > _length(options.steps)
+    support = torch.fft.ifftshift(support, dim=(-2, -1))
     for _ in range(ROUNDS):
         objects = align(objects[:, :1].expand_as(objects), objects)
-        support = _choose_support(objects[:, :MEAN].mean(1), patterns, options)
+        if not stays:
+            support = _choose_support(objects[:, :MEAN].mean(1), patterns, options)
         gone = _go_on(POLISHED, objects.flatten(0, 1), support[which], patterns[which], options)
         residual, ranks = (x.reshape(-1, kept) for x in (gone.residual, gone.rank))
         order = ranks.argsort(dim=-1, stable=True)
         objects = torch.fft.fftshift(gone.objects, dim=(-2, -1)).reshape(objects.shape)[each, order]
-    tried = 0 if options.shrinkwrap is None else len(THRESHOLDS) * _length(TRIED)
+    tried = 0 if stays else len(THRESHOLDS) * _length(TRIED)
     return Consensus(
         objects,
         torch.fft.fftshift(support, dim=(-2, -1)),
@@ -97,9 +102,7 @@ def _length(steps: list[Step]) -> int:
 
 
 def _choose_support(mean: torch.Tensor, patterns: Patterns, options: Options) -> torch.Tensor:
-    """Threshold the mean as ranks best, (batch, M, M) in FFT order; a support that stays is taken as it is."""
-    if options.shrinkwrap is None:
-        return options.support[patterns.number]
+    """Threshold the mean as ranks best, (batch, M, M) in FFT order."""
     image = torch.fft.ifftshift(mean, dim=(-2, -1))
     count, tries = len(mean), len(THRESHOLDS)
     threshold = torch.tensor(THRESHOLDS, device=mean.device).repeat(count)

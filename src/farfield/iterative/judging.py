@@ -16,14 +16,18 @@ SOLVED_RESIDUAL = 2e-5
 NOISE = 1.3
 """Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
 
-MODEL = 0.05
+MODEL = 0.1
 """Share of the amplitudes that detectors and beams may falsify beyond noise: flat fields, partial coherence.
 
-A measured frame of a good beamline is off by 0.04 (docs/measured.md).
+Where the object is known, as of the ESRF's logo, it is 0.08, and 0.04 of a frame with its flat field
+(docs/measured.md).
 """
 
 AGREEMENT = 0.03
 """Relative squared difference up to which two starts have found the same object."""
+
+RIVAL = 1.5
+"""Times the best start's rank up to which another one may be the object instead: one that ranks worse has failed."""
 
 
 def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
@@ -83,20 +87,21 @@ def _ratio(found: torch.Tensor, usual: torch.Tensor, where: torch.Tensor) -> tor
     return found / usual
 
 
-def explains(
-    residual: torch.Tensor, deviance: torch.Tensor, pixels: torch.Tensor, patterns: Patterns
+def believes(
+    residual: torch.Tensor, deviance: torch.Tensor, agreement: torch.Tensor, pixels: torch.Tensor, patterns: Patterns
 ) -> torch.Tensor:
-    """Tell whether objects explain their patterns to what noise, detectors and beams leave.
+    """Tell whether objects explain their patterns, by supports that constrain, and no rival is another one.
 
-    What noise leaves of the residual is the square root of its share of the deviance; where noise is not known,
-    nothing is.
+    Explained is what is left to noise, whose share of the residual's square the deviance tells (none where noise is
+    not known), and to detectors and beams. An object without rivals must be explained to noise alone.
 
     Returns
     -------
     torch.Tensor, bool, shape (batch,)
     """
     noise = residual.square() * (NOISE / deviance).nan_to_num(0.0)
-    return constrains(pixels, patterns.measured()) & (residual.square() <= noise + MODEL**2)
+    explained = (residual.square() <= noise + MODEL**2) & (agreement <= AGREEMENT)
+    return constrains(pixels, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
 
 
 def differences(objects: torch.Tensor) -> torch.Tensor:

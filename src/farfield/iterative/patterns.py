@@ -1,7 +1,7 @@
 """Measured patterns as the iterations need them: amplitudes, and where nothing was measured."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -19,8 +19,8 @@ SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
 
 
-Background = float | torch.Tensor | Literal["corners"] | None
-"""Intensity that is expected without an object, or where to read it."""
+Background = float | int | torch.Tensor | str | None
+"""Intensity that is expected without an object, or "corners", where to read it."""
 
 
 class Counts(NamedTuple):
@@ -89,7 +89,7 @@ class Patterns:
 def read_patterns(
     intensity: torch.Tensor,
     mask: torch.Tensor | None = None,
-    quantum: float | torch.Tensor | None = None,
+    quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
 ) -> Patterns:
     """Check patterns of shape (…, M, M), DC in the centre, and bring DC to pixel (0, 0).
@@ -139,7 +139,7 @@ def _counts(
     flat: torch.Tensor,
     seen: torch.Tensor,
     intensity: torch.Tensor,
-    quantum: float | torch.Tensor | None,
+    quantum: float | int | torch.Tensor | None,
     background: Background,
 ) -> Counts:
     """Bring the noise's photon and the background to a pattern each, DC first."""
@@ -156,7 +156,9 @@ def _counts(
     return Counts(torch.fft.ifftshift(flat, dim=(-2, -1)).float(), *shifted)
 
 
-def _each(name: str, value: float | torch.Tensor, intensity: torch.Tensor, least: float) -> torch.Tensor:
+def _each(
+    name: str, value: float | int | str | torch.Tensor, intensity: torch.Tensor, least: float | int
+) -> torch.Tensor:
     """Bring a number, or one for each pixel, to (batch, 1, 1) or (batch, M, M)."""
     count = intensity.shape[:-2].numel()
     try:

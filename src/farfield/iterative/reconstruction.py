@@ -13,7 +13,7 @@ from farfield.iterative.consensus import Consensus, bring_together
 from farfield.iterative.patterns import Background, Patterns
 from farfield.iterative.results import Results
 from farfield.iterative.shrinkwrap import Shrinkwrap
-from farfield.iterative.starts import Options, Starts, Values, begin
+from farfield.iterative.starts import Options, Starts, begin
 from farfield.iterative.workers import split, workers
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
@@ -44,11 +44,12 @@ class Reconstruction(NamedTuple):
     free_deviance : torch.Tensor, float32, shape (…)
         The same of the pixels that `free` held: they had no part in finding the object. NaN if none were.
     agreement : torch.Tensor, float32, shape (…)
-        Median of ‖A - B‖² / ‖A‖² between the best and the other kept starts, aligned; NaN with a single one.
+        Median of ‖A - B‖² / ‖A‖² between the best start and its rivals, aligned: those kept that explain the pattern
+        about as well. NaN without one.
     solved : torch.Tensor, bool, shape (…)
         Whether the pattern is explained to rounding, or to what its noise, detector and beam leave, by starts that
-        agree to 3 %; and this by a support of less than half of the measured pixels. Never with outliers that are not
-        masked, or a dark level of which nothing is said.
+        agree to 3 % or of which all others fail; and this by a support of less than half of the measured pixels.
+        Never with outliers that are not masked, or a dark level of which nothing is said.
     """
 
     objects: Objects
@@ -71,16 +72,16 @@ def reconstruct(
     mask: Bool[torch.Tensor, "..."] | None = None,
     support: Bool[torch.Tensor, "..."] | None = None,
     fixed: bool = False,
-    values: Values = "complex",
-    free: float = 0.0,
-    quantum: float | torch.Tensor | None = None,
+    values: str = "complex",
+    free: float | int = 0.0,
+    quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float = BETA,
     shrinkwrap: Shrinkwrap | None = None,
     start: torch.Tensor | None = None,
     keep: Keep = "consensus",
-    dimensions: Literal[2] | None = None,
+    dimensions: int | None = None,
     mask_outliers: bool = False,
     progress: bool = False,
 ) -> Reconstruction:
@@ -221,7 +222,7 @@ def _bring_together(results: Results, patterns: Patterns, options: Options, go: 
         return
 
     def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
-        return part, bring_together(results.objects[part], patterns[part], options)
+        return part, bring_together(results.objects[part], results.support[part, 0], patterns[part], options)
 
     for part, found in go(together, split(todo, patterns.amplitude.shape[-1], threads)):
         results.replace(part, found)
@@ -240,9 +241,9 @@ def _finished(
     pixels = support[:, 0].sum((-2, -1))
     found = judging.deviances(torch.fft.ifftshift(objects[:, 0], dim=(-2, -1)), pixels, patterns)
     agreement = results.agreement()
-    solved = results.done | (
-        judging.explains(residual[:, 0], found[0], pixels, patterns) & (agreement <= judging.AGREEMENT)
-    )
+    believed = judging.believes(residual[:, 0], found[0], agreement, pixels, patterns)
+    # One start has no rival, but that is no evidence.
+    solved = (results.done | (believed & (results.rank.isfinite().sum(-1) > 1))) & ~suspect
     if keep not in ("all", "group"):
         objects, residual, support = objects[:, 0], residual[:, 0], support[:, 0]
     starts = Starts(*(table.reshape((*batch, table.shape[-1])) for table in results.starts))

@@ -3,7 +3,7 @@
 import torch
 
 from farfield.iterative.consensus import KEPT, Consensus
-from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, differences
+from farfield.iterative.judging import RIVAL, SOLVED_RESIDUAL, constrains, differences
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.starts import Run, Starts
 
@@ -73,13 +73,14 @@ class Results:
         self.residual[numbers], self.rank[numbers] = found.residual, found.rank
 
     def agreement(self) -> torch.Tensor:
-        """Median difference of the other kept starts from the best, (patterns,); NaN where it was not needed."""
+        """Median difference of the best start's rivals from it, (patterns,); NaN without one, or where it is done."""
         agreement = torch.full_like(self.rank[:, 0], torch.nan)
-        todo = ((~self.done | self.every) & self.rank[:, 1:].isfinite().any(-1)).nonzero()[:, 0]
+        rivals = self.rank[:, 1:KEPT] <= RIVAL * self.rank[:, :1]
+        rivals &= self.rank[:, 1:KEPT].isfinite() & (~self.done | self.every)[:, None]
+        todo = rivals.any(-1).nonzero()[:, 0]
         if len(todo):
             apart = differences(self.objects[todo, :KEPT])
-            made = self.rank[todo, 1:KEPT].isfinite()
-            agreement[todo] = apart.where(made, torch.nan).nanmedian(-1).values
+            agreement[todo] = apart.where(rivals[todo], torch.nan).nanmedian(-1).values
         return agreement
 
     def sort(self) -> None:

@@ -62,7 +62,7 @@ class Options(NamedTuple):
     side: torch.Tensor  # (batch,): of the objects' frames, in pixels
     support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
     start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
-    values: Values = "complex"
+    values: str = "complex"
 
 
 def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:

@@ -46,7 +46,7 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: object)
     if bad.any():
         said = "; ".join(outliers.sentences(found, intensity.cpu().numpy()))
         _warn(f"{said}: pass mask_outliers=True to mask them, or a mask= of your own")
-    seen = torch.ones_like(flat, dtype=torch.bool) if mask is None else torch.as_tensor(mask, device=flat.device)
+    seen = torch.as_tensor(True if mask is None else mask, device=flat.device)
     level = dark_level(flat, seen.expand(intensity.shape).reshape(flat.shape))
     if background is None and level.any():
         first = int(level.nonzero()[0])

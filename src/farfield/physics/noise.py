@@ -139,11 +139,12 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
     -------
     torch.Tensor, float64, shape (batch,)
         The tenth percentile along the border, an eighth of the side wide, where it lies above `DARKEST` of the
-        median; else 0.
+        median, and below this share of the whole frame's mean, as that of a point does not; else 0.
     """
     outer = _outer(patterns)
     low, middle = _quantiles(patterns, measured, outer[:, None] | outer, [0.1, 0.5])
-    return torch.where(low > DARKEST * middle, low, 0.0)
+    mean = torch.where(measured, patterns, 0).double().sum((-2, -1)) / measured.sum((-2, -1)).clamp_min(1)
+    return torch.where((low > DARKEST * middle) & (low < DARKEST * mean), low, 0.0)
 
 
 def _outer(patterns: torch.Tensor) -> torch.Tensor:
