@@ -138,11 +138,11 @@ def test_the_photon_is_found_where_there_is_one(frames):
 def test_backgrounds(frames):
     generator = np.random.default_rng(0)
     for frame in frames:
-        assert not any("corners hold" in step for step in prepare(frame).steps)
+        assert not any("along the border" in step for step in prepare(frame).steps)
         above = frame + generator.poisson(10, frame.shape)
         hint = prepare(above).steps[-1]
-        assert hint.startswith("the corners hold 1")
-        assert hint.endswith("give background='corners' if no signal reaches there")
+        assert hint.startswith("no place along the border is darker than ")
+        assert hint.endswith("give background='corners' if it does not scatter there")
         mask = np.ones(frame.shape, bool)
         mask[:20] = False
         found = prepare(np.where(mask, above, 900), mask=mask, background="corners")

@@ -1,10 +1,12 @@
 """What a detector's numbers are: which pixels are good, what a photon is, what dark and flat field say of them."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from farfield.physics import outliers
+from farfield.physics import noise, outliers
 
 SMALLEST = 8
 """Pixels a side of the smallest pattern that is made."""
@@ -14,9 +16,6 @@ HOT = 10
 
 DEAD = 0.2
 """Share of the median response below which a pixel of the flat field is dead."""
-
-FEW = 1e4
-"""Photons up to which single precision tells whole multiples of one from others."""
 
 Pair = tuple[int, int]
 Region = tuple[Pair, Pair]
@@ -146,29 +145,16 @@ def _check_signal(frame: Frame) -> None:
         )
 
 
-def _multiple(values: np.ndarray) -> float:
-    """Find what positive values are multiples of, if of anything: the least of the weakest and their differences."""
-    weak = np.unique(values[values < FEW * values.min()])
-    least = min(weak[0], np.diff(weak).min(initial=np.inf))
-    near = weak[: max(1, np.searchsorted(weak, 100 * least))]  # where rounding cannot miscount them yet
-    times = np.rint(near / least)
-    return float(near @ times / (times @ times))
-
-
 def _find_quantum(frame: Frame, amplitude: bool) -> None:
-    """Find the photon: 1 for whole numbers, else the value of which all others are multiples."""
+    """Find the photon, the largest value of which all others are multiples; squares of amplitudes have none."""
     values = frame.intensity[frame.good & (frame.intensity > 0)]
-    total = values.sum()
-    if not amplitude and (values == np.rint(values)).all():
-        photon = 1.0
-        frame.steps.append(f"took the whole numbers for counts: {total:.0f} photons")
-    else:
-        photon = _multiple(values)
-        multiples = values[values < FEW * photon] / photon
-        if amplitude or 2 * len(multiples) < len(values) or np.abs(multiples - np.rint(multiples)).max() > 0.01:
-            frame.steps.append(f"found no photon of which the values are multiples; they sum to {total:g}")
-            return
-        frame.steps.append(f"took {photon:g}, of which all are multiples, for a photon: {total / photon:.0f} photons")
+    photon = math.nan if amplitude else noise.photon(torch.from_numpy(np.asarray(values, np.float64)))
+    if math.isnan(photon):
+        frame.steps.append(f"found no photon of which the values are multiples; they sum to {values.sum():g}")
+        return
+    frame.steps.append(
+        f"took {photon:g}, of which all are multiples, for a photon: {values.sum() / photon:.0f} photons"
+    )
     frame.quantum = np.full(frame.good.shape, photon)
 
 

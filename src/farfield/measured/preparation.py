@@ -8,13 +8,10 @@ from scipy import fft, ndimage
 
 from farfield.machine.shapes import check_whole
 from farfield.measured.detector import SMALLEST, Frame, Region, correct, cut, place, read, single, sized, told
+from farfield.physics import noise
 
 SMOOTH = 1.0
 """Standard deviation, in pixels, of the blur in which the peak is looked for: one pixel cannot win."""
-
-LEVEL = 0.23
-"""Share of the median along the border that its weakest tenth exceeds where there is a background: speckles alone
-have 0.1 to 0.2; with three counts a pixel added to weak ones, 0.25 and more."""
 
 
 class Prepared(NamedTuple):
@@ -88,8 +85,8 @@ def prepare(
         Pixels a side that are summed into one; with one bad pixel the sum is bad. An odd number keeps the centre
         pixel in the middle of its sum, an even number in the sum's upper left half.
     background : float or "corners", optional
-        Intensity a pixel of the result that is expected without the object, beside the dark; "corners" takes the
-        median of the corner regions (an eighth of the side).
+        Intensity a pixel of the result that is expected without the object, beside the dark; "corners" reads it there
+        (`noise.corners`).
     amplitude : bool
         Whether the data are square roots of intensities.
 
@@ -202,41 +199,27 @@ def _binned(frame: Frame, kept: Region, bin: int) -> Frame:
     return Frame(intensity, good, quantum, background, frame.steps)
 
 
-def _rim(frame: Frame, corners: bool) -> np.ndarray:
-    """Good intensities, beyond the dark's, of an eighth of the side along the border, or in the corners only."""
-    side = len(frame.good)
-    outer = np.abs(np.arange(side) - side // 2 + 0.5) > side // 2 - side // 8
-    where = outer[:, None] & outer if corners else outer[:, None] | outer
-    beyond = frame.intensity - (0 if frame.background is None else frame.background)
-    return beyond[where & frame.good]
-
-
-def _hint(frame: Frame, level: float) -> None:
-    """Say that the corners hold something, where all of the border does: a crystal's tails have dark places."""
-    rim = _rim(frame, corners=False)
-    unit = 0.0 if frame.quantum is None else float(np.median(frame.quantum))
-    if level > 0 and level >= 2 * unit and np.quantile(rim, 0.1) > LEVEL * np.median(rim):
-        frame.steps.append(
-            f"the corners hold {level:.3g} a pixel: give background='corners' if no signal reaches there"
-        )
-
-
 def _add_background(frame: Frame, background: float | str | None) -> None:
     """Add what was told to the dark, or look whether something should be told."""
-    corners = _rim(frame, corners=True)
-    if background == "corners" and not len(corners):
-        raise ValueError("expected good pixels in the corners, got none; give the background as a number")
-    level = max(float(np.median(corners)), 0.0) if len(corners) else 0.0
+    dark = np.zeros(frame.good.shape) if frame.background is None else frame.background
+    good = torch.from_numpy(frame.good)[None]
     if background is None:
-        _hint(frame, level)
+        if level := float(noise.dark_level(torch.from_numpy(frame.intensity - dark)[None], good)):
+            frame.steps.append(
+                f"no place along the border is darker than {level:.3g}, as an object leaves one: give "
+                "background='corners' if it does not scatter there"
+            )
         return
     if background == "corners":
-        background = level
+        unit = torch.nan if frame.quantum is None else float(np.median(frame.quantum))
+        level = noise.corners(
+            torch.from_numpy(frame.intensity)[None], good, torch.tensor([unit], dtype=torch.float64)
+        )
+        background = max(float(level) - float(dark[frame.good].mean()), 0.0)
     if isinstance(background, str) or not 0 <= background < np.inf:
         raise ValueError(
             f"expected the background as a number of at least 0, or 'corners', got {background!r}; "
             "change or leave it out"
         )
-    before = np.zeros(frame.good.shape) if frame.background is None else frame.background
-    frame.background = before + background
+    frame.background = dark + background
     frame.steps.append(f"took {background:.3g} a pixel for background")
