@@ -2,23 +2,36 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 # What a command needs is imported when it runs: help and a mistyped word take no time.
 
+MASK = "integers: 0 is good; booleans: True is; ~FILE inverts"
+
 
 def _apply(arguments: argparse.Namespace) -> None:
     from farfield.measured import application
 
-    errors = application.apply(arguments.model, arguments.patterns, arguments.output, arguments.device)
-    print(f"wrote {arguments.output}")
-    if errors is not None:
-        print(
-            f"SA-MSE of each of {errors.size} samples relative to predicting zero: "
-            f"mean {float(errors.mean()):.4f}, median {float(errors.median()):.4f}"
-        )
+    names = ("model", "patterns", "output", "device", "mask", "refine")
+    made = application.apply(**{name: getattr(arguments, name) for name in names})
+    scaled = made.scale[made.scale != 1]
+    if len(scaled):
+        least, most = (f"{float(factor):.2g}" for factor in scaled.aminmax())
+        by = least if least == most else f"{least} to {most}"
+        of = f"{len(scaled)} of {len(made.scale)} patterns"
+        print(f"scaled {of} by {by}, so that their totals are those of the patterns that it was trained on")
+    print(f"wrote {arguments.output}", f"Fourier residual: {_spread(made.residual)}", sep="\n")
+    if made.refined is not None:
+        print(f"refined: {_spread(made.refined)}")
+    if made.error is not None:
+        print(f"SA-MSE of each of {len(made.error)} samples relative to predicting zero: {_spread(made.error)}")
+
+
+def _spread(values: Any) -> str:
+    return f"mean {float(values.mean()):.4f}, median {float(values.quantile(0.5)):.4f}"
 
 
 def _region(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -79,7 +92,7 @@ def _add_preparation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", metavar="INPUT", help="a frame: .npy .npz .tif .cxi .h5 .nxs .edf .mat, or FILE::/path in it"
     )
-    parser.add_argument("--mask", metavar="FILE", help="integers: 0 is good; booleans: True is; ~FILE inverts")
+    parser.add_argument("--mask", metavar="FILE", help=MASK)
     parser.add_argument("--flat", metavar="FILE", help="response of the pixels")
     parser.add_argument("--dark", metavar="FILE", help="frame without a beam, at the same exposure")
     parser.add_argument("--frame", type=int, metavar="N", help="which of several, from 0")
@@ -115,16 +128,30 @@ def _add_measured(commands: argparse._SubParsersAction) -> None:
     reconstruct.set_defaults(run=_reconstruct)
 
 
+def _add_apply(commands: argparse._SubParsersAction) -> None:
+    """Add the command for a trained model."""
+    apply = commands.add_parser("apply", help="reconstruct patterns with a trained model")
+    apply.add_argument("model", help="a .safetensors file of a training")
+    apply.add_argument("patterns", help="intensities (samples, M, M) in any file of reconstruct's, or a .zarr store")
+    apply.add_argument("output", help="objects to write, .npy or .zarr")
+    apply.add_argument("--mask", metavar="FILE", help=MASK)
+    apply.add_argument(
+        "--refine",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="RECIPE",
+        help="let iterations go on from the network's objects, by 200*HIO+50*ER if no recipe is named",
+    )
+    apply.add_argument("--device", default="cpu", choices=["cpu", "cuda", "cuda-if-available"])
+    apply.set_defaults(run=_apply)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="farfield", description="Far-field phase retrieval, beside the workflow.")
     commands = parser.add_subparsers(title="commands", dest="command")
     _add_measured(commands)
-    apply = commands.add_parser("apply", help="reconstruct patterns with a trained model")
-    apply.add_argument("model", help="a .safetensors file of a training")
-    apply.add_argument("patterns", help="intensities (samples, M, M) as .npy, or a .zarr store of the study")
-    apply.add_argument("output", help="objects to write, .npy or .zarr")
-    apply.add_argument("--device", default="cpu", choices=["cpu", "cuda", "cuda-if-available"])
-    apply.set_defaults(run=_apply)
+    _add_apply(commands)
     watch = commands.add_parser("watch", help="redraw a running study's learning curves into figures/progress.png")
     watch.add_argument("study", help="the study's folder, such as results/laptop")
     watch.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
@@ -139,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not chosen.command:
         parser.print_help(sys.stderr)
         sys.exit(2)
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     try:
         chosen.run(chosen)
     except (ValueError, OSError) as error:

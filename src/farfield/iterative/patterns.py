@@ -151,7 +151,7 @@ def _counts(
     if isinstance(background, str) and background == "corners":
         level = corners(flat, seen, one.mean((-2, -1)))[:, None, None]
     else:
-        level = _each("background", 0.0 if background is None else background, intensity, least=0)
+        level = _each("background", 0.0 if background is None else background, intensity, least=0.0)
     shifted = (torch.fft.ifftshift(x, dim=(-2, -1)) if x.shape[-1] > 1 else x for x in (one, level))
     return Counts(torch.fft.ifftshift(flat, dim=(-2, -1)).float(), *shifted)
 

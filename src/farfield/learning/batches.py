@@ -13,12 +13,13 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from farfield.learning import exposure
 from farfield.learning.versions import vary
 from farfield.machine.shapes import Intensity
 from farfield.physics.diffraction import measure
@@ -73,12 +74,15 @@ class Survey(NamedTuple):
         Of the compressed patterns; infinite where they never vary, so that such an input enters as zero.
     energy : float
         Mean square of the objects' real and imaginary parts: the mean squared error of predicting zero.
+    exposure : dict
+        Of the patterns as they are: see `exposure.describe`.
     """
 
     digest: str
     mean: torch.Tensor
     deviation: torch.Tensor
     energy: float
+    exposure: dict[str, Any]
 
     def spread(self) -> torch.Tensor:
         """Deviation (M, M) of the compressed patterns, zero where they never vary."""
@@ -148,7 +152,8 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     """
     _check_objects(objects, name)
     digest = hashlib.sha256(str(tuple(objects.shape)).encode())
-    total = squares = energy = torch.zeros((), dtype=torch.float64)
+    total = squares = energy = bright = torch.zeros((), dtype=torch.float64)
+    brightness: list[torch.Tensor] = []
     for index, block in enumerate(_blocks(objects)):
         if not bool(torch.isfinite(block.sum())):
             begin = index * BLOCK
@@ -157,14 +162,19 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
                 "make the set again"
             )
         digest.update(block.contiguous().numpy().tobytes())
-        inputs = compress(measure(block, oversampling)).double()
+        intensity = measure(block, oversampling)
+        bright = bright + intensity.sum(0, dtype=torch.float64)
+        brightness.append(intensity.sum((-2, -1), dtype=torch.float64))
+        inputs = compress(intensity).double()
         total, squares = total + inputs.sum(0), squares + inputs.square().sum(0)
         energy = energy + torch.view_as_real(block).square().sum(dtype=torch.float64)
     mean = total / len(objects)
     deviation = (squares / len(objects) - mean.square()).clamp_min(0).sqrt()
     deviation[deviation < LEAST_DEVIATION] = torch.inf
     parts = 2 * math.prod(objects.shape)
-    return Survey(digest.hexdigest()[:16], mean.float(), deviation.float(), float(energy) / parts)
+    least, most = map(float, torch.cat(brightness).aminmax())
+    found = exposure.describe(bright / len(objects), least, most)
+    return Survey(digest.hexdigest()[:16], mean.float(), deviation.float(), float(energy) / parts, found)
 
 
 def shuffled_groups(count: int, side: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

@@ -337,6 +337,6 @@ def fit(
             f"expected the GPU's memory to hold batches of {settings.batch_size}, got none left; "
             f"set training: batch_size: {max(1, settings.batch_size // 2)}, or lower memory"
         ) from None
-    _write(trainer, folder, {**(origin or {}), **description})
+    _write(trainer, folder, {**(origin or {}), **description, "exposure": found.exposure})
     trainer.forget(folder)
     return models.load(folder / MODELS[0], str(place))

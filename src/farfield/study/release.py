@@ -33,10 +33,11 @@ Use it:
 
 or `farfield.load("{file}")`, a `torch.nn.Module` from intensities (samples, {side}, {side}) to objects.
 
-**Limits.** It knows objects like those that it was trained on, and patterns without noise on their scale (scale
-photon counts first). Position, flip and global phase are its own choice: hold its objects against a truth by
-`farfield.symmetry_adjusted_mse`. Where there is time, an iterative method solves noise-free patterns better (see the
-study's tables); its output is a start for one: `farfield.reconstruct(intensity, start=objects)`.
+**Limits.** It knows objects like those that it was trained on, and patterns without noise on their scale: `farfield
+apply` brings photon counts to it, the module does not. Position, flip and global phase are its own choice: hold its
+objects against a truth by `farfield.symmetry_adjusted_mse`. Where there is time, an iterative method solves
+noise-free patterns better (see the study's tables); its output is a start for one: `farfield apply --refine`, or
+`farfield.reconstruct(intensity, start=objects)`.
 """
 
 
