@@ -54,6 +54,15 @@ def test_a_round_of_alm_asks_for_more_time_than_an_iteration_of_hio(study):
     assert heavy.mem_mb == light.mem_mb
 
 
+def test_a_scan_asks_by_its_crop_its_bins_and_its_starts(study):
+    settings = {"data": "a.npy", "starts": 10, "bin": 1, "recipe": "900*HIO+100*ER"}
+    others = {"whole": {}, "cropped": {"crop": 512}, "binned": {"bin": 4}, "few": {"starts": 5}}
+    asked = {**study("config"), "measured": {name: {**settings, **other} for name, other in others.items()}}
+    needs = {name: costs.scan(asked, cell(scan=name), gpu=False) for name in others}
+    assert needs["binned"] < needs["cropped"] < needs["few"] < needs["whole"]
+    assert costs.scan(asked, cell(scan="few"), gpu=True).mem_mb == needs["few"].mem_mb + costs.CUDA
+
+
 def test_a_gpu_costs_memory_and_saves_time(study):
     paper, names = study("paper"), {"samples": "1000000", "dimension": "15"}
     for cost, wildcards in ((costs.gaussian, cell(**names)), (costs.training, cell(samples="5000"))):

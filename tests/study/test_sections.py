@@ -331,3 +331,66 @@ def test_what_a_check_tells_is_what_reading_finds():
     for which in ("train", "test"):
         read = images.read_idx(CUT / f"{images.SETS[which]}.gz")
         assert images.check(which, CUT) == (len(read), max(read.shape[1:]))
+
+
+@pytest.fixture
+def frames(tmp_path, monkeypatch):
+    """Files of a scan, where snakemake is called."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames").mkdir()
+    for name in ("frame.h5", "mask.npy", "frames/a1.tif", "frames/a0.tif", "frames/.hidden"):
+        (tmp_path / name).touch()
+
+
+def with_scan(**settings):
+    return check({"study": "a", "measured": {"one": settings}}, SCHEMA)
+
+
+def test_a_scan_has_the_defaults_of_the_command(frames):
+    from farfield.__main__ import _parser
+    from farfield.iterative.asking import RECIPE
+    from farfield.measured import chain
+
+    told = vars(_parser().parse_args(["reconstruct", "frame.h5", "-o", "a.cxi"]))
+    asked = sections.scan(with_scan(data="frame.h5"), "one")
+    assert asked.pop("values") == "complex"
+    assert asked.pop("recipe") == RECIPE
+    assert asked.pop("starts") == told["starts"] == chain.STARTS
+    assert all(told[name] == value for name, value in asked.items())
+    scan = SCHEMA["properties"]["measured"]["additionalProperties"]["properties"]
+    assert set(scan) == set(told) - {"command", "run", "output", "force", "device"}
+
+
+def test_what_a_scan_names_is_handed_on_and_watched(frames):
+    settings = {"data": "./frame.h5::/entry/data", "mask": "~mask.npy", "dark": "frames", "positive": True}
+    config = with_scan(**settings, region=[["0", 8], [8, 16]], background="3")
+    asked = sections.scan(config, "one")
+    assert asked["mask"] == "~mask.npy"
+    assert (asked["values"], asked["region"], asked["background"]) == ("positive", ((0, 8), (8, 16)), 3)
+    assert sections.files(config, "one") == ["frame.h5", "mask.npy", "frames/a0.tif", "frames/a1.tif"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data": "none.tif"}, "measured: one: data: expected a file or a folder, got none at none.tif; correct the"),
+        ({"mask": "~no.npy::x"}, "measured: one: mask: expected a file or a folder, got none at no.npy; correct the"),
+        ({"masks": "mask.npy"}, "measured: one: unknown key 'masks'; did you mean 'mask'?"),
+        ({"free": 0.1}, "measured: one: unknown key 'free'"),
+        ({"background": "corner"}, "background: expected a number at least 0 or 'corners', got 'corner'"),
+        ({"crop": 4}, "measured: one: crop: expected an integer at least 8, got 4"),
+        ({"region": [0, 8]}, "measured: one: region[0]: expected a list of 2, got 0"),
+        ({"recipe": "5*HIP"}, "measured: one: recipe: expected an algorithm out of ER, HIO, RAAR"),
+    ],
+)
+def test_mistakes_in_a_scan_are_named(frames, settings, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        with_scan(**{"data": "frame.h5", **settings})
+    assert len(str(error.value).splitlines()) <= 4
+    with pytest.raises(ConfigError, match="measured: one: 'data' is a required property; add it"):
+        with_scan(mask="mask.npy")
+
+
+def test_files_are_looked_for_only_where_told(frames):
+    config = {"study": "a", "measured": {"one": {"data": "elsewhere.tif"}}}
+    assert check(config, SCHEMA, check_files=False)["measured"]["one"]["data"] == "elsewhere.tif"

@@ -17,7 +17,7 @@ from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian
 from farfield.study.config import ConfigError, check, varied
 from farfield.study.errors import FLOORS, STARTS
-from farfield.study.sections import objective, source
+from farfield.study.sections import files, objective, scan, source
 from farfield.study.tables import TABLES
 from farfield.symmetry.actions import LEVELS
 
@@ -30,7 +30,7 @@ def checked(config):
     try:
         # `--jobs` is of machines elsewhere, which may have the GPU that this one lacks.
         here = workflow.resource_settings.nodes is None
-        return check(config, schema, check_device=here, check_images=workflow.is_main_process)
+        return check(config, schema, check_device=here, check_files=workflow.is_main_process)
     except ConfigError as error:
         files = ", ".join(str(file) for file in workflow.configfiles)
         raise WorkflowError(f"{files or 'the config'} cannot be used:\n{error}") from None
@@ -53,6 +53,7 @@ wildcard_constraints:
     split="train|test|noisy",
     recipe="|".join([*config["baselines"], *config["refined"]]) or "none",
     start="|".join([*config["objectives"], *STARTS, "cold"]),
+    scan="|".join(config["measured"]) or "none",
     variant="|".join(config["sweep"]["variants"]),
     number=r"\d",
 
@@ -425,3 +426,19 @@ def counts_of_evaluation():
 def truths_of_network(wildcards):
     """What a network's reconstructions are held against: its own training set, and the unbroken test sets."""
     return [training_set(wildcards), study_path("data/test.zarr"), study_path("data/noisy.zarr")]
+
+
+def measured():
+    """Every measured scan, its figure and the table of them, where the config has any."""
+    made = expand(study_path("measured/{scan}.{suffix}"), scan=config["measured"], suffix=["cxi", "png"])
+    return made and made + expand(study_path("tables/measured.{suffix}"), suffix=["csv", "md", "tex"])
+
+
+def files_of_scan(wildcards):
+    """What a scan is read from."""
+    return files(config, wildcards.scan)
+
+
+def scan_of_wildcard(wildcards):
+    """What a scan's reconstruction is asked for."""
+    return scan(config, wildcards.scan)

@@ -233,6 +233,7 @@ def _result(found: Reconstruction, frame: Frame, told: dict[str, Any]) -> cxi.Re
     above = (prepared.intensity - prepared.background).clamp_min(0)
     prtf = metrics.phase_retrieval_transfer_function(above, starts, mask=prepared.mask)
     mode, weights = trust.modes(starts.numpy())
+    ring = trust.resolution(prtf.numpy())
     pixels, measured = int(found.support[0].sum()), int(prepared.mask.sum())
     results = {
         "residual": float(found.residual[0]),
@@ -241,6 +242,8 @@ def _result(found: Reconstruction, frame: Frame, told: dict[str, Any]) -> cxi.Re
         "agreement": float(found.agreement),
         "solved": bool(found.solved),
         "llk_poisson": _log_likelihood(starts[0], prepared) / (measured - pixels),
+        "photons": _photons(prepared),
+        "resolution": float("nan") if ring is None else float(ring),
     }
     said = trust.verdict(results["solved"], results["deviance"], pixels / measured, results["agreement"], made)
     table = {name: values.numpy() for name, values in found.starts._asdict().items()}
@@ -262,6 +265,13 @@ def _result(found: Reconstruction, frame: Frame, told: dict[str, Any]) -> cxi.Re
         prtf.numpy(),
         frame.geometry,
     )
+
+
+def _photons(prepared: Prepared) -> float:
+    """Count the photons of the measured pixels; NaN where the noise is not known."""
+    if prepared.quantum is None:
+        return float("nan")
+    return float((prepared.intensity.double() / prepared.quantum)[prepared.mask].sum())
 
 
 def _log_likelihood(best: torch.Tensor, prepared: Prepared) -> float:

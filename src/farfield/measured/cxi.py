@@ -45,7 +45,8 @@ class Result(NamedTuple):
     table : dict of arrays, shape (starts,)
         Every start in figures: residual, deviance, free_deviance, threshold, pixels, iterations, kept (bool).
     results : dict of scalars
-        The best in figures: residual, deviance, free_deviance, agreement, solved, and llk_poisson as PyNX has it.
+        The best in figures: residual, deviance, free_deviance, agreement, solved, llk_poisson as PyNX has it, photons
+        of the pattern, and resolution, as `trust.resolution` gives it; NaN is what is not known.
     configuration : dict of scalars
         Every parameter.
     steps : list of str

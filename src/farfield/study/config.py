@@ -70,21 +70,26 @@ def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, 
     filled |= {key: value for key, value in config.items() if key not in rules}
     for key, value in filled.items():
         rule = rules.get(key, schema.get("additionalProperties"))
-        if not isinstance(rule, dict):
-            continue
-        if isinstance(value, dict):
-            filled[key] = complete(value, rule)
-        elif isinstance(value, list):
-            of = rule.get("items", {})
-            filled[key] = [complete(x, of) if isinstance(x, dict) else _number(x, of.get("type")) for x in value]
-        else:
-            filled[key] = _number(value, rule.get("type"))
+        if isinstance(rule, dict):
+            filled[key] = _filled(value, rule)
     return filled
 
 
-def _expected(error: jsonschema.ValidationError) -> str:
+def _filled(value: Any, rule: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return complete(value, rule)
+    if isinstance(value, list):
+        return [_filled(x, rule.get("items", {})) for x in value]
+    first, *_ = rule.get("anyOf", [rule])
+    return _number(value, first.get("type"))
+
+
+def _expected(rule: Mapping[str, Any]) -> str:
     """Say in words what a schema rule asks for."""
-    rule = error.schema
+    if "anyOf" in rule:
+        return " or ".join(map(_expected, rule["anyOf"]))
+    if "const" in rule:
+        return repr(rule["const"])
     if "enum" in rule:
         return f"one of {', '.join(map(str, rule['enum']))}"
     if "pattern" in rule:
@@ -127,7 +132,7 @@ def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
         elif error.validator == "required":
             yield f"{path + ': ' if path else ''}{error.message}; add it"
         else:
-            got = f"expected {_expected(error)}, got {error.instance!r}"
+            got = f"expected {_expected(error.schema)}, got {error.instance!r}"
             yield f"{path}: {got}; change it, or leave it out for the default"
 
 
@@ -258,7 +263,7 @@ def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
 
 
 def check(
-    config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True, check_images: bool = True
+    config: Mapping[Any, Any], schema: Mapping[str, Any], *, check_device: bool = True, check_files: bool = True
 ) -> dict[str, Any]:
     """Complete a config and refuse it if anything in it is wrong.
 
@@ -268,8 +273,8 @@ def check(
         As read from their files.
     check_device : bool
         Whether the jobs run on this machine, so that a GPU that it lacks is a mistake.
-    check_images : bool
-        Whether the files of a study of images must be here: a job that does not read them does without.
+    check_files : bool
+        Whether files that the config names must be here: a job that does not read them does without.
 
     Returns
     -------
@@ -290,7 +295,7 @@ def check(
         mistakes = [
             *_network_mistakes(filled),
             *_training_mistakes(filled),
-            *sections.mistakes(filled, check_images),
+            *sections.mistakes(filled, check_files),
             *_study_mistakes(filled, check_device),
         ]
     if not mistakes:  # a variant of the sweep would repeat what is wrong already

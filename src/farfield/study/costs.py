@@ -41,6 +41,12 @@ LEARNED = 7e9
 ITERATED = 1.4e8
 """Pattern pixels a second that an iteration of a solver takes."""
 
+FRAME = 1024
+"""Pixels a side that a measured frame is taken for whose crop is not told."""
+
+HELD = 1500
+"""Numbers of four bytes that are held for a pixel of a measured frame (at 512², of 10 starts or 30, 1400)."""
+
 HEAVY = {"ALM": 100, "AD": 4}
 """Iterations of other solvers that one of these costs."""
 
@@ -130,6 +136,15 @@ def start(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     settings = config["starts"]
     iterations = max(sum(_iterations(run["recipe"]) for run in settings[side]) for side in ("warm", "cold"))
     return _iterated(settings["patterns"], len(config["seeds"]) * iterations, config, gpu)
+
+
+def scan(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For every start of a measured frame. As `whole_set`."""
+    settings = config["measured"][wildcards.scan]
+    pixels = (settings.get("crop", FRAME) // settings["bin"]) ** 2
+    megabytes = BASE + CUDA * gpu + MARGIN * 4 * HELD * pixels / 2**20
+    seconds = pixels * settings["starts"] * _iterations(settings["recipe"]) / ITERATED
+    return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))
 
 
 def _iterations(recipe: str) -> int:

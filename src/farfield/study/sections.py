@@ -1,6 +1,7 @@
-"""Sections of a config that name objects, objectives and methods: what they mean, and mistakes in them."""
+"""Sections of a config that name objects, objectives, methods and scans: what they mean, and mistakes in them."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from farfield.iterative.recipe import RecipeError, length, parse
@@ -35,6 +36,56 @@ def objective(config: Mapping[str, Any], name: str) -> Objective:
     """
     keys = config["objectives"].get(name, {"labels": name})
     return Objective(**{key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()})
+
+
+def scan(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Tell what `measured.reconstruct_file` is asked for by the section of a scan.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    name : str
+        A key of ``measured``.
+
+    Returns
+    -------
+    dict
+        Its keywords, ``data`` among them.
+    """
+    settings = config["measured"][name]
+    asked = {key: value for key, value in settings.items() if key != "positive"}
+    if "region" in asked:
+        asked["region"] = tuple(map(tuple, asked["region"]))
+    return {**asked, "values": "positive" if settings["positive"] else "complex"}
+
+
+def _paths(settings: Mapping[str, Any]) -> dict[str, Path]:
+    """Files and folders that a scan names, by its keys: without what inverts a mask, and what lies in a file."""
+    named = {key: settings[key] for key in ("data", "mask", "flat", "dark", "support") if key in settings}
+    return {
+        key: Path(text.removeprefix("~" if key == "mask" else "").partition("::")[0]) for key, text in named.items()
+    }
+
+
+def files(config: Mapping[str, Any], name: str) -> list[str]:
+    """List what a scan is read from; of a folder, every file.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    name : str
+        A key of ``measured``.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []
+    for path in _paths(config["measured"][name]).values():
+        found += sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+    return list(map(str, found))
 
 
 def _objective_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
@@ -81,6 +132,8 @@ def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             if name in others:
                 yield f"{key}: {name!r} is the name of another method; choose another"
             yield from (f"{key}: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
+    for name, settings in config["measured"].items():
+        yield from (f"measured: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
     for side in ("warm", "cold"):
         lengths: dict[int, int] = {}
         for number, run in enumerate(config.get("starts", {}).get(side, [])):
@@ -116,6 +169,16 @@ def _image_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"image_size: expected at least the images' {held['train'].side} pixels, got {size}; raise it"
 
 
+def _missing_files(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, settings in config["measured"].items():
+        for key, path in _paths(settings).items():
+            if not path.exists():
+                yield (
+                    f"measured: {name}: {key}: expected a file or a folder, got none at {path}; correct the path, "
+                    "from where snakemake runs if it does not begin with /"
+                )
+
+
 def version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     """Refuse turned samples where a network's inputs or an objective's labels do not allow for them."""
     if config["training"]["versions"] == 1:
@@ -132,15 +195,15 @@ def version_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"training: versions: {network}, {name}: {error}"
 
 
-def mistakes(config: Mapping[str, Any], check_images: bool = True) -> Iterator[str]:
-    """Tell what is wrong with objects, objectives and methods, a line each.
+def mistakes(config: Mapping[str, Any], check_files: bool = True) -> Iterator[str]:
+    """Tell what is wrong with objects, objectives, methods and scans, a line each.
 
     Parameters
     ----------
     config : mapping
         Complete.
-    check_images : bool
-        Whether to look into the files of a study of images.
+    check_files : bool
+        Whether to look for the files of measured scans, and into those of a study of images.
 
     Yields
     ------
@@ -150,5 +213,7 @@ def mistakes(config: Mapping[str, Any], check_images: bool = True) -> Iterator[s
     yield from wrong or version_mistakes(config)
     yield from _recipe_mistakes(config)
     yield from _refined_mistakes(config)
-    if check_images and source(config) == "images":
+    if check_files:
+        yield from _missing_files(config)
+    if check_files and source(config) == "images":
         yield from _image_mistakes(config)
