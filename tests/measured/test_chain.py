@@ -60,7 +60,7 @@ def refused(*words):
 
 
 def test_a_frame_becomes_a_believed_object(folder, truth, capsys):
-    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--starts", "8")
+    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--crop", "64")
     assert said[-2] == "wrote out.cxi and out.png"
     assert said[-1].startswith("believed: the pattern is explained to 1")
     assert any("1 hot pixel, at (30, 20)" in line for line in said)
@@ -71,7 +71,7 @@ def test_a_frame_becomes_a_believed_object(folder, truth, capsys):
         told = file["entry_1/image_1/process_1/configuration"]
         assert results["solved"][()]
         assert results["llk_poisson"][()] == pytest.approx(0.5, abs=0.2)
-        assert told["starts"][()] == 8
+        assert told["starts"][()] == 10
         assert told["recipe"][()].decode() == "2*(300*HIO+150*RAAR+50*ER)"
         assert "entry_1/image_6" in file
     error = metrics.symmetry_adjusted_mse(truth, made) / metrics.mse(truth, torch.zeros_like(truth))

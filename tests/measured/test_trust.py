@@ -71,8 +71,7 @@ def test_the_resolution_is_the_first_ring_below_one_over_e():
         ),
         (
             (False, 0.1, 0.61, 0.02, 5),
-            "not believed: the support fills 61 % of the measured pixels and constrains nothing (raise --threshold, "
-            "or give --support)",
+            "not believed: the support fills 61 % of the measured pixels and constrains nothing (give --support)",
         ),
         ((False, 1.1, 0.04, math.nan, 1), "not believed: a single start agrees with nothing (make more)"),
         (

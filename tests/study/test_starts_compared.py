@@ -6,8 +6,8 @@ import pytest
 import torch
 from conftest import random_copy
 
+from farfield.iterative import starts
 from farfield.iterative.guesses import blob
-from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.machine import store
 from farfield.physics.diffraction import to_frame
 from farfield.study import datasets, following, methods, rendering, start_curves, starting
@@ -65,8 +65,8 @@ def test_a_frame_marks_where_objects_lie(size, oversampling):
 @pytest.fixture
 def updates(monkeypatch):
     """How often shrinkwrap has made a support."""
-    made, update = [], Shrinkwrap.update
-    monkeypatch.setattr(Shrinkwrap, "update", lambda self, *what: made.append(1) or update(self, *what))
+    made, update = [], starts.update
+    monkeypatch.setattr(starts, "update", lambda *what: made.append(1) or update(*what))
     return made
 
 
@@ -89,7 +89,7 @@ def test_of_a_frame_as_support_nothing_is_outside(pattern):
 
 
 def test_starts_of_a_section_are_made(pattern):
-    found = [starting.method({**RUN, "starts": starts}, 2, 0, None, CPU)(pattern)[1].tolist() for starts in (1, 3)]
+    found = [starting.method({**RUN, "starts": count}, 2, 0, None, CPU)(pattern)[1].tolist() for count in (1, 3)]
     assert found == [[10] * 4, [30] * 4]
 
 

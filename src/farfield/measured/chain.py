@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from farfield.iterative import judging
-from farfield.iterative.asking import RECIPE
+from farfield.iterative.asking import RECIPE, read_asked
+from farfield.iterative.patterns import Patterns
 from farfield.iterative.reconstruction import Reconstruction, reconstruct
 from farfield.iterative.starts import Starts
 from farfield.machine.devices import claim_device
@@ -16,7 +17,6 @@ from farfield.measured import cxi, inspection, preparation, reading, report, tru
 from farfield.measured.frames import Frames, Geometry
 from farfield.measured.preparation import Prepared
 from farfield.physics import noise
-from farfield.physics.diffraction import far_field
 from farfield.study import figures
 from farfield.symmetry import metrics
 from farfield.symmetry.actions import align
@@ -177,25 +177,31 @@ def reconstruct_file(
     frame = prepare(data, **how)
     for step in frame.steps:
         say(step)
-    where, prepared = claim_device(device), frame.prepared
-    options = {"starts": starts, "seed": seed, "recipe": recipe, "values": values, "free": FREE}
     known = None if support is None else _read_support(support, frame, how.get("bin", 1))
-    found = reconstruct(
-        prepared.intensity.to(where),
-        mask=prepared.mask,
-        quantum=prepared.quantum,
-        background=prepared.background,
-        support=known,
-        fixed=known is not None,
-        keep="group",
-        progress=progress,
+    options = {"recipe": recipe, "seed": seed, "values": values, "free": FREE}
+    asked = {
+        "mask": frame.prepared.mask,
+        "quantum": frame.prepared.quantum,
+        "background": _told_background(frame, how),
+        "support": known,
+        "fixed": known is not None,
+        "mask_outliers": True,  # which the flat field brought to light
         **options,
-    )
-    told = {"data": data, "support": support, "device": device, **how, **options, "recipe": recipe or RECIPE}
-    result = _result(found, frame, {name: _plain(value) for name, value in told.items()})
+    }
+    intensity = frame.prepared.intensity
+    found = reconstruct(intensity.to(claim_device(device)), starts=starts, keep="group", progress=progress, **asked)
+    told = {"data": data, "support": support, "device": device, **how, "starts": starts, **options}
+    told = {name: _plain(value) for name, value in {**told, "recipe": recipe or RECIPE}.items()}
+    result = _result(found, frame, read_asked(intensity, **asked).patterns, told)
     cxi.write(output, result, overwrite)
     figures.save(report.draw(result, Path(data).name), output.with_suffix(".png"))
     return result.verdict
+
+
+def _told_background(frame: Frame, how: dict[str, Any]) -> torch.Tensor | float | None:
+    """What is known of the background; None if nothing was said of it, so that one is looked for."""
+    said = how.get("background") is not None or how.get("dark") is not None
+    return frame.prepared.background if said else None
 
 
 def _plain(value: Any) -> Any:
@@ -223,7 +229,7 @@ def _read_support(path: str | Path, frame: Frame, bin: int) -> torch.Tensor:
     return torch.from_numpy(framed)
 
 
-def _result(found: Reconstruction, frame: Frame, told: dict[str, Any]) -> cxi.Result:
+def _result(found: Reconstruction, frame: Frame, patterns: Patterns, told: dict[str, Any]) -> cxi.Result:
     """Put together what is written."""
     starts = Starts(*(table.cpu() for table in found.starts))
     found = Reconstruction(*(starts if x is found.starts else x.cpu() for x in found))
@@ -234,14 +240,15 @@ def _result(found: Reconstruction, frame: Frame, told: dict[str, Any]) -> cxi.Re
     prtf = metrics.phase_retrieval_transfer_function(above, starts, mask=prepared.mask)
     mode, weights = trust.modes(starts.numpy())
     ring = trust.resolution(prtf.numpy())
-    pixels, measured = int(found.support[0].sum()), int(prepared.mask.sum())
+    pixels, measured = int(found.support[0].sum()), int(patterns.measured()[0])
+    likelihoods = _log_likelihoods(starts[0], pixels, patterns)
     results = {
         "residual": float(found.residual[0]),
         "deviance": float(found.deviance),
         "free_deviance": float(found.free_deviance),
         "agreement": float(found.agreement),
         "solved": bool(found.solved),
-        "llk_poisson": _log_likelihood(starts[0], prepared) / (measured - pixels),
+        **dict(zip(("llk_poisson", "free_llk_poisson"), likelihoods, strict=True)),
         "photons": _photons(prepared),
         "resolution": float("nan") if ring is None else float(ring),
     }
@@ -274,10 +281,14 @@ def _photons(prepared: Prepared) -> float:
     return float((prepared.intensity.double() / prepared.quantum)[prepared.mask].sum())
 
 
-def _log_likelihood(best: torch.Tensor, prepared: Prepared) -> float:
-    """Half the Poisson deviance of all measured pixels, as PyNX has it; NaN where the noise is not known."""
-    if prepared.quantum is None:
-        return float("nan")
-    expected = (far_field(best, 1).abs().double().square() + prepared.background) / prepared.quantum
-    counts = prepared.intensity.double() / prepared.quantum
-    return float(noise.deviance(counts, expected)[prepared.mask].sum()) / 2
+def _log_likelihoods(best: torch.Tensor, pixels: int, patterns: Patterns) -> tuple[float, float]:
+    """PyNX's LLK, half the Poisson deviance per degree of freedom, of the pixels in use and of the free ones.
+
+    NaN where the noise is not known.
+    """
+    found = torch.fft.fft2(torch.fft.ifftshift(best, dim=(-2, -1))).abs().double().square()
+    photon = patterns.counts.photon[0]
+    expected = (found + patterns.counts.background[0]) / photon
+    half = noise.deviance(patterns.counts.intensity[0] / photon, expected) / 2
+    used, held = ~patterns.free[0], patterns.held[0]
+    return float(half[used].sum() / (used.sum() - pixels)), float(half[held].mean())

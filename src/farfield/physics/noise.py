@@ -20,6 +20,9 @@ LARGEST_WHOLE = 2**53
 DARKEST = 0.5
 """Share of the border's median that a tenth of the border lies below: under 0.2 for objects of any kind."""
 
+FLAT = 0.9
+"""Share of a pattern's mean from which a level is the pattern: that of a point is flat."""
+
 FEWEST = 16
 """Pixels that must be whole multiples of a photon before a pattern is taken for counts."""
 
@@ -139,12 +142,12 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
     -------
     torch.Tensor, float64, shape (batch,)
         The tenth percentile along the border, an eighth of the side wide, where it lies above `DARKEST` of the
-        median, and below this share of the whole frame's mean, as that of a point does not; else 0.
+        median and below `FLAT` of the mean; else 0.
     """
     outer = _outer(patterns)
     low, middle = _quantiles(patterns, measured, outer[:, None] | outer, [0.1, 0.5])
     mean = torch.where(measured, patterns, 0).double().sum((-2, -1)) / measured.sum((-2, -1)).clamp_min(1)
-    return torch.where((low > DARKEST * middle) & (low < DARKEST * mean), low, 0.0)
+    return torch.where((low > DARKEST * middle) & (low < FLAT * mean), low, 0.0)
 
 
 def _outer(patterns: torch.Tensor) -> torch.Tensor:
