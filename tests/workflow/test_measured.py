@@ -94,12 +94,6 @@ def test_all_makes_scans_too_and_a_second_run_makes_none_again(folder):
     assert not {"rule reconstruct_measured:", "rule table_measured:"} & set(printed.splitlines())
 
 
-def test_a_config_without_scans_makes_none(folder):
-    printed = run(folder, "all", "measured", "--dry-run", scans={})
-    assert "tables/table5.md" in printed
-    assert "tables/measured" not in printed
-
-
 def test_a_missing_file_is_one_sentence_before_any_job(folder):
     printed = run(folder, "measured", scans={"one": {**SCAN, "flat": "raw/none.tif"}}, fails=True)
     told = [line for line in printed.splitlines() if "none.tif" in line]

@@ -115,6 +115,11 @@ def test_figures_are_there(study):
     assert all((results(study) / "figures" / name).stat().st_size > 5000 for name in names)
 
 
+def test_no_scan_is_made_where_the_config_names_none(study):
+    assert not (results(study) / "measured").exists()
+    assert not list((results(study) / "tables").glob("measured.*"))
+
+
 def test_every_objective_and_every_start_stands_in_the_tables_of_the_second_paper(study):
     frames = {name: pd.read_csv(results(study) / f"tables/{name}.csv") for name in ("passive", "strategies")}
     refined = {"after-refined", "twice-refined", "blob-refined"}
