@@ -51,35 +51,45 @@ def test_the_resolution_is_the_first_ring_below_one_over_e():
     ("figures", "sentence"),
     [
         (
-            (True, 1.3, 0.04, 0.008, 5),
+            (True, 0.04, 1.3, 0.04, 0.008, 5),
             "believed: the pattern is explained to 1.3 times its noise by a support of 4 % of the measured pixels, "
             "and 5 starts agree to 0.8 %",
         ),
         (
-            (True, math.nan, 0.04, math.nan, 1),
-            "believed: the pattern, whose noise is unknown, is explained by a support of 4 % of the measured pixels, "
-            "by one start (make more to see whether they agree)",
+            (True, 1e-6, math.nan, 0.04, math.nan, 1),
+            "believed: the pattern, whose noise is unknown, is explained to 0.0001 % by a support of 4 % of the "
+            "measured pixels, to rounding",
         ),
         (
-            (False, 1.2, 0.04, 0.744, 5),
+            (True, 0.01, 1.0, 0.04, math.nan, 5),
+            "believed: the pattern is explained to 1 times its noise by a support of 4 % of the measured pixels, and "
+            "of 5 starts the others explain it far worse",
+        ),
+        (
+            (False, 0.04, 1.2, 0.04, 0.744, 5),
             "not believed: the starts disagree by 74 % (make more, or give --support or --positive)",
         ),
         (
-            (False, 7.0, 0.04, 1.0, 3),
-            "not believed: the misfit is 7 times the noise (a flat field, hot pixels, a background or a beamstop "
-            "that is not masked?); the starts disagree by 100 % (make more, or give --support or --positive)",
+            (False, 0.3, 7.0, 0.04, 1.0, 3),
+            "not believed: 30 % of the amplitudes, 7 times the noise, are not explained (a flat field, a background or "
+            "a beamstop that is not masked?); the starts disagree by 100 % (make more, or give --support or --positive)",
         ),
         (
-            (False, 0.1, 0.61, 0.02, 5),
+            (False, 1e-3, 0.1, 0.61, 0.02, 5),
             "not believed: the support fills 61 % of the measured pixels and constrains nothing (give --support)",
         ),
-        ((False, 1.1, 0.04, math.nan, 1), "not believed: a single start agrees with nothing (make more)"),
+        ((False, 0.04, 1.1, 0.04, math.nan, 1), "not believed: a single start agrees with nothing (make more)"),
         (
-            (False, 2.4, 0.04, 0.01, 5),
-            "not believed: the misfit is 2.4 times the noise (a flat field, hot pixels, a background or a beamstop "
-            "that is not masked?)",
+            (False, 0.24, math.nan, 0.04, 0.01, 5),
+            "not believed: 24 % of the amplitudes are not explained (a flat field, a background or a beamstop that is "
+            "not masked?)",
+        ),
+        (
+            (False, 0.04, 1.1, 0.04, 0.01, 5, True),
+            "not believed: no place along the border is dark, as over a background (give --background corners)",
         ),
     ],
 )
 def test_the_verdict_says_why(figures, sentence):
-    assert trust.verdict(*figures) == sentence
+    solved, *evidence = figures
+    assert trust.verdict(solved, trust.Evidence(*evidence)) == sentence

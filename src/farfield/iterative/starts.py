@@ -33,7 +33,7 @@ class Starts(NamedTuple):
         In the support.
     iterations : torch.Tensor, int64, shape (…, starts)
     threshold : torch.Tensor, float32, shape (…, starts)
-        Of its shrinkwrap.
+        Of its shrinkwrap; NaN where the support stays.
     deviance : torch.Tensor, float32, shape (…, starts)
         Per degree of freedom, 1 for a right object (`judging.deviances`); NaN where the noise is not known.
     free_deviance : torch.Tensor, float32, shape (…, starts)
@@ -154,6 +154,8 @@ def begin(patterns: Patterns, options: Options, starts: torch.Tensor) -> "Run":
     follow = options.shrinkwrap or Shrinkwrap()
     turns = torch.tensor(follow.thresholds, device=device)
     threshold = turns[starts.to(device) % len(turns)]
+    if options.shrinkwrap is None:
+        threshold = torch.full_like(threshold, torch.nan)
     support = follow.first_support(patterns.amplitude) if options.support is None else options.support[number]
     given = (starts == 0).nonzero()[:, 0].to(device)
     if options.start is not None and len(given):

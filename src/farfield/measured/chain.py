@@ -192,7 +192,8 @@ def reconstruct_file(
     found = reconstruct(intensity.to(claim_device(device)), starts=starts, keep="group", progress=progress, **asked)
     told = {"data": data, "support": support, "device": device, **how, "starts": starts, **options}
     told = {name: _plain(value) for name, value in {**told, "recipe": recipe or RECIPE}.items()}
-    result = _result(found, frame, read_asked(intensity, **asked).patterns, told)
+    patterns, _, suspect = read_asked(intensity, **asked)
+    result = _result(found, frame, patterns, bool(suspect.any()), told)
     cxi.write(output, result, overwrite)
     figures.save(report.draw(result, Path(data).name), output.with_suffix(".png"))
     return result.verdict
@@ -229,7 +230,9 @@ def _read_support(path: str | Path, frame: Frame, bin: int) -> torch.Tensor:
     return torch.from_numpy(framed)
 
 
-def _result(found: Reconstruction, frame: Frame, patterns: Patterns, told: dict[str, Any]) -> cxi.Result:
+def _result(
+    found: Reconstruction, frame: Frame, patterns: Patterns, suspect: bool, told: dict[str, Any]
+) -> cxi.Result:
     """Put together what is written."""
     starts = Starts(*(table.cpu() for table in found.starts))
     found = Reconstruction(*(starts if x is found.starts else x.cpu() for x in found))
@@ -252,7 +255,9 @@ def _result(found: Reconstruction, frame: Frame, patterns: Patterns, told: dict[
         "photons": _photons(prepared),
         "resolution": float("nan") if ring is None else float(ring),
     }
-    said = trust.verdict(results["solved"], results["deviance"], pixels / measured, results["agreement"], made)
+    judged = (results[name] for name in ("residual", "deviance"))
+    evidence = trust.Evidence(*judged, pixels / measured, results["agreement"], made, suspect)
+    said = trust.verdict(results["solved"], evidence)
     table = {name: values.numpy() for name, values in found.starts._asdict().items()}
     ranks = judging.rank(found.starts.residual, found.starts.pixels, torch.tensor(measured))
     table["kept"] = np.isin(np.arange(len(ranks)), ranks.argsort()[:made].numpy())

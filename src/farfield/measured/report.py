@@ -133,6 +133,11 @@ def _places(thresholds: np.ndarray, figures: np.ndarray) -> np.ndarray:
     return places - 0.35
 
 
+def _named(threshold: float) -> str:
+    """Name a threshold; a support that stays has none."""
+    return "support given" if math.isnan(threshold) else f"{threshold:.2g}"
+
+
 def _starts(axes: Axes, result: Result) -> None:
     """Draw the deviance of every start, or its residual where the noise is unknown; kept ones are filled."""
     table = result.table
@@ -146,14 +151,16 @@ def _starts(axes: Axes, result: Result) -> None:
             axes.plot(places[chosen], table[name][chosen], **how)
     thresholds = np.unique(table["threshold"])
     named = range(0, len(thresholds), math.ceil(len(thresholds) / LABELS))
-    axes.set_xticks(named, [f"{thresholds[number]:.2g}" for number in named])
+    axes.set_xticks(named, [_named(thresholds[number]) for number in named])
     noise = " (1: noise)" if first == "deviance" else ""
     axes.set(title=f"{first} of starts{noise}", xlabel="threshold (filled: kept)")
     if noise:
         axes.axhline(1, color=GREY, linewidth=0.9)
         axes.set_yscale("log")
         low, high = axes.get_ylim()
-        axes.set_ylim(min(low, 0.4), max(2 * high, 5))  # room for some ticks, and for the legend
+        axes.set_ylim(
+            min(low, 0.4), max(high**1.5 if high > 10 else 2 * high, 5)
+        )  # room for some ticks, and for the legend
         plain(axes.yaxis)
         axes.legend(loc="upper left", ncols=2, fontsize=7, handletextpad=0, columnspacing=1, borderaxespad=0.1)
 

@@ -1,6 +1,7 @@
 """Whether a result is to be believed, from starts that agree or not and from what constrains them."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,21 +51,39 @@ def resolution(prtf: np.ndarray) -> int | None:
     return int(below[0]) if len(below) else None
 
 
-def verdict(solved: bool, explained: float, filled: float, agreement: float, starts: int) -> str:
+class Evidence(NamedTuple):
+    """What is known of a result without the truth.
+
+    Attributes
+    ----------
+    residual, deviance : float
+        Of the best; the latter NaN where the noise is not known.
+    filled : float
+        Share of the measured pixels that the support has.
+    agreement : float
+        Relative squared difference of the rivals from the best; NaN without one.
+    starts : int
+        How many were kept.
+    suspect : bool
+        Whether a level lies under the pattern of which nothing was said.
+    """
+
+    residual: float
+    deviance: float
+    filled: float
+    agreement: float
+    starts: int
+    suspect: bool = False
+
+
+def verdict(solved: bool, evidence: Evidence) -> str:
     """Say in a sentence whether a result is to be believed, and why or what to do.
 
     Parameters
     ----------
     solved : bool
         What the reconstruction itself says.
-    explained : float
-        Misfit over what noise allows; NaN where the noise is unknown.
-    filled : float
-        Share of the measured pixels that the support has.
-    agreement : float
-        Relative squared difference between the kept starts; NaN of a single one.
-    starts : int
-        How many were kept.
+    evidence : Evidence
 
     Returns
     -------
@@ -72,12 +91,20 @@ def verdict(solved: bool, explained: float, filled: float, agreement: float, sta
         Beginning with "believed: " or "not believed: ".
     """
     if solved:
-        return f"believed: {_reasons(explained, filled, agreement, starts)}"
+        return f"believed: {_reasons(evidence)}"
+    residual, deviance, filled, agreement, starts, suspect = evidence
+    noise = 0.0 if math.isnan(deviance) else judging.NOISE / deviance * residual**2
+    misfit = f"{_percent(residual)} of the amplitudes" + (
+        "" if math.isnan(deviance) else f", {_short(deviance)} times the noise,"
+    )
     doubts = {
+        "no place along the border is dark, as over a background (give --background corners)": math.inf
+        if suspect
+        else math.nan,
         f"the support fills {_percent(filled)} of the measured pixels and constrains nothing (give --support)": filled
         / MOST_FILLED,
-        f"the misfit is {_short(explained)} times the noise (a flat field, hot pixels, a background or a beamstop "
-        "that is not masked?)": explained / judging.NOISE,
+        f"{misfit} are not explained (a flat field, a background or a beamstop that is not masked?)": residual**2
+        / (noise + judging.MODEL**2),
         f"the starts disagree by {_percent(agreement)} (make more, or give --support or --positive)": agreement
         / judging.AGREEMENT,
         "a single start agrees with nothing (make more)": math.inf if starts == 1 else math.nan,
@@ -87,15 +114,17 @@ def verdict(solved: bool, explained: float, filled: float, agreement: float, sta
     return f"not believed: {'; '.join(doubt for doubt, excess in known.items() if excess >= least)}"
 
 
-def _reasons(explained: float, filled: float, agreement: float, starts: int) -> str:
+def _reasons(evidence: Evidence) -> str:
     """Say what speaks for a result."""
-    support = f"a support of {_percent(filled)} of the measured pixels"
-    fit = f"the pattern is explained to {_short(explained)} times its noise by {support}"
-    if math.isnan(explained):
-        fit = f"the pattern, whose noise is unknown, is explained by {support}"
-    if math.isnan(agreement):
-        return f"{fit}, by one start (make more to see whether they agree)"
-    return f"{fit}, and {starts} starts agree to {_percent(agreement)}"
+    support = f"a support of {_percent(evidence.filled)} of the measured pixels"
+    fit = f"the pattern is explained to {_short(evidence.deviance)} times its noise by {support}"
+    if math.isnan(evidence.deviance):
+        fit = f"the pattern, whose noise is unknown, is explained to {_percent(evidence.residual)} by {support}"
+    if evidence.starts == 1:
+        return f"{fit}, to rounding"
+    if math.isnan(evidence.agreement):
+        return f"{fit}, and of {evidence.starts} starts the others explain it far worse"
+    return f"{fit}, and {evidence.starts} starts agree to {_percent(evidence.agreement)}"
 
 
 def _short(number: float) -> str:
