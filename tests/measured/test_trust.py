@@ -71,8 +71,9 @@ def test_the_resolution_is_the_first_ring_below_one_over_e():
         ),
         (
             (False, 0.3, 7.0, 0.04, 1.0, 3),
-            "not believed: 30 % of the amplitudes, 7 times the noise, are not explained (a flat field, a background or "
-            "a beamstop that is not masked?); the starts disagree by 100 % (make more, or give --support or --positive)",
+            "not believed: 30 % of the amplitudes, 7 times the noise, are not explained (a flat field, a background "
+            "or a beamstop that is not masked?); the starts disagree by 100 % (make more, or give --support or "
+            "--positive)",
         ),
         (
             (False, 1e-3, 0.1, 0.61, 0.02, 5),
@@ -81,8 +82,8 @@ def test_the_resolution_is_the_first_ring_below_one_over_e():
         ((False, 0.04, 1.1, 0.04, math.nan, 1), "not believed: a single start agrees with nothing (make more)"),
         (
             (False, 0.24, math.nan, 0.04, 0.01, 5),
-            "not believed: 24 % of the amplitudes are not explained (a flat field, a background or a beamstop that is "
-            "not masked?)",
+            "not believed: 24 % of the amplitudes are not explained (a flat field, a background or a beamstop that "
+            "is not masked?)",
         ),
         (
             (False, 0.04, 1.1, 0.04, 0.01, 5, True),

@@ -151,7 +151,7 @@ def _starts(axes: Axes, result: Result) -> None:
             axes.plot(places[chosen], table[name][chosen], **how)
     thresholds = np.unique(table["threshold"])
     named = range(0, len(thresholds), math.ceil(len(thresholds) / LABELS))
-    axes.set_xticks(named, [_named(thresholds[number]) for number in named])
+    axes.set_xticks(named, [_named(float(thresholds[number])) for number in named])
     noise = " (1: noise)" if first == "deviance" else ""
     axes.set(title=f"{first} of starts{noise}", xlabel="threshold (filled: kept)")
     if noise:
