@@ -5,6 +5,7 @@ from typing import NamedTuple, get_args
 import torch
 
 from farfield.iterative import suspicion
+from farfield.iterative.beamstop import fill
 from farfield.iterative.patterns import Background, Patterns, read_patterns
 from farfield.iterative.recipe import parse
 from farfield.iterative.shrinkwrap import REFERENCE, Shrinkwrap, object_side
@@ -72,7 +73,7 @@ def read_asked(
         raise ValueError("expected a support to keep as it is, got none; give support=, or leave fixed= out")
     if mask_outliers:
         mask = suspicion.mask_outliers(intensity, mask)
-    patterns = read_patterns(intensity, mask, quantum, background)
+    patterns = fill(read_patterns(intensity, mask, quantum, background))
     usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
     steps = parse(usual if recipe is None else recipe)
     _check_values(values, {step.algorithm for step in steps})
@@ -130,7 +131,7 @@ def _sides(patterns: Patterns, oversampling: float | int | None) -> torch.Tensor
     side = patterns.amplitude.shape[-1]
     if oversampling is not None:
         return torch.full(patterns.number.shape, side / oversampling, device=patterns.amplitude.device)
-    return object_side(REFERENCE.first_support(patterns.amplitude)).clamp(1, side)
+    return object_side(REFERENCE.first_support(patterns.filled)).clamp(1, side)
 
 
 def _read_support(support: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:

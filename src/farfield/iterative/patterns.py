@@ -49,6 +49,8 @@ class Patterns:
     ----------
     amplitude : torch.Tensor, float32, shape (batch, M, M)
         Square root of the intensity above the background, zero where nothing is known.
+    filled : torch.Tensor, float32, shape (batch, M, M)
+        The same with an estimate under a beamstop (`beamstop.fill`), for starts to begin from.
     free : torch.Tensor, bool, shape (batch, M, M), or None
         Pixels that iterations leave free, not measured or held; None if there are none.
     held : torch.Tensor, bool, shape (batch, M, M), or None
@@ -59,6 +61,7 @@ class Patterns:
     """
 
     amplitude: torch.Tensor
+    filled: torch.Tensor
     free: torch.Tensor | None
     held: torch.Tensor | None
     number: torch.Tensor
@@ -68,7 +71,7 @@ class Patterns:
         """Choose some patterns."""
         free, held = (None if x is None else x[index] for x in (self.free, self.held))
         counts = Counts(*(x[index] for x in self.counts))
-        return Patterns(self.amplitude[index], free, held, self.number[index], counts)
+        return Patterns(self.amplitude[index], self.filled[index], free, held, self.number[index], counts)
 
     def measured(self) -> torch.Tensor:
         """Count the pixels of each pattern that iterations see."""
@@ -83,7 +86,8 @@ class Patterns:
         """Set a share of the measured pixels aside, in islands of speckles' width, (batch,) in pixels."""
         hidden = torch.zeros_like(self.amplitude, dtype=torch.bool) if self.free is None else self.free
         held = islands(~hidden, share, width, seed, self.number)
-        return replace(self, amplitude=self.amplitude.masked_fill(held, 0), free=hidden | held, held=held)
+        amplitude, filled = (x.masked_fill(held, 0) for x in (self.amplitude, self.filled))
+        return replace(self, amplitude=amplitude, filled=filled, free=hidden | held, held=held)
 
 
 def read_patterns(
@@ -132,7 +136,7 @@ def read_patterns(
     free = None if mask is None else torch.fft.ifftshift(~seen, dim=(-2, -1))
     if free is not None:
         amplitude.masked_fill_(free, 0)
-    return Patterns(amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
+    return Patterns(amplitude, amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
 
 
 def _counts(

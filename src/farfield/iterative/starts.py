@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from farfield.iterative import beamstop
 from farfield.iterative.algorithms import ALGORITHMS
 from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of
 from farfield.iterative.patterns import Patterns
@@ -123,7 +124,7 @@ def warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
 
 def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.Tensor:
     """Measured amplitudes with random phases that depend on (seed, pattern, start) alone."""
-    amplitude = patterns.amplitude
+    amplitude = patterns.filled
     phases = [
         np.random.default_rng(np.random.SeedSequence([seed, int(number), int(start)], spawn_key=(STREAM,))).random(
             amplitude.shape[-2:], np.float32
@@ -156,7 +157,7 @@ def begin(patterns: Patterns, options: Options, starts: torch.Tensor) -> "Run":
     threshold = turns[starts.to(device) % len(turns)]
     if options.shrinkwrap is None:
         threshold = torch.full_like(threshold, torch.nan)
-    support = follow.first_support(patterns.amplitude) if options.support is None else options.support[number]
+    support = follow.first_support(patterns.filled) if options.support is None else options.support[number]
     given = (starts == 0).nonzero()[:, 0].to(device)
     if options.start is not None and len(given):
         known = options.start[number[given]]
@@ -198,6 +199,9 @@ class Run:
                     side = self.options.side[self.patterns.number]
                     sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, side)
                     self.support = update(self.image, sigma, self.threshold)
+                    under = beamstop.hidden(self.patterns)
+                    if under is not None:
+                        self.iterate = beamstop.settle(self.iterate, self.image, self.support, under)
                     project, allowed = self._constraints()
                     yield step.algorithm
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
