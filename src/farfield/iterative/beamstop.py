@@ -30,8 +30,8 @@ LEVELS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
 LEFT = 2.0
 """Noise that a region may leave outside of it, relative to the least that any leaves: the smallest such is taken."""
 
-BLUR = 3.0
-"""Of that autocorrelation's power, in pixels of 64: about a speckle of it."""
+BLUR = 3 / 64
+"""Of that autocorrelation's power, a share of the frame's side: it has speckles too, and a region none."""
 
 
 def hidden(patterns: Patterns) -> torch.Tensor | None:
@@ -65,7 +65,7 @@ def fill(patterns: Patterns) -> Patterns:
     """Estimate the amplitudes under a beamstop: those whose autocorrelation ends where that of the others does.
 
     An object's autocorrelation has an end, and beyond it the hidden intensities must cancel what the others leave.
-    Where it ends, the high frequencies tell: it is the smallest region that leaves little more than noise.
+    The high frequencies tell where: of regions where theirs is strong, the smallest that leaves little but noise.
 
     Parameters
     ----------
@@ -82,18 +82,19 @@ def fill(patterns: Patterns) -> Patterns:
     intensity = patterns.amplitude.double().square()
     power = _blurred(torch.fft.fft2(intensity * _high(under)).abs().square())
     floor = power.flatten(1).kthvalue(power[0].numel() // 20, dim=1).values[:, None, None]
-    filled, left = [], []
-    for level in LEVELS:
-        outside = power <= level * floor
-        change = _least_outside(intensity.to(torch.complex128), under, outside, LITTLE_DOUBT).real
-        filled.append((intensity + change).clamp_min(0))
-        rest = torch.fft.ifft2(intensity + change).abs().square() * outside
-        left.append(rest.sum((-2, -1)) / (outside.sum((-2, -1)) - under.sum((-2, -1))).clamp_min(1))
-    left = torch.stack(left)
+    tries = [_filled(intensity, under, power <= level * floor) for level in LEVELS]
+    whole, left = (torch.stack(x) for x in zip(*tries, strict=True))
     enough = left <= LEFT * left.amin(0)
-    last = len(LEVELS) - 1 - enough.flip(0).int().argmax(0)
-    found = torch.stack(filled)[last, torch.arange(len(last), device=last.device)]
+    smallest = len(LEVELS) - 1 - enough.flip(0).int().argmax(0)
+    found = whole[smallest, torch.arange(len(under), device=under.device)].clamp_min(0)
     return replace(patterns, filled=torch.where(under, found.sqrt().float(), patterns.amplitude))
+
+
+def _filled(intensity: torch.Tensor, under: torch.Tensor, outside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fill intensities so that least of their autocorrelation is outside, and tell what is, per degree of freedom."""
+    change = _least_outside(intensity.to(torch.complex128), under, outside, LITTLE_DOUBT).real
+    rest = (torch.fft.ifft2(intensity + change).abs().square() * outside).sum((-2, -1))
+    return intensity + change, rest / (outside.sum((-2, -1)) - under.sum((-2, -1))).clamp_min(1)
 
 
 def _least_outside(field: torch.Tensor, under: torch.Tensor, outside: torch.Tensor, doubt: float) -> torch.Tensor:
@@ -126,5 +127,5 @@ def _high(under: torch.Tensor) -> torch.Tensor:
 
 
 def _blurred(power: torch.Tensor) -> torch.Tensor:
-    width = BLUR / 64  # the width of a speckle of the autocorrelation is a share of the frame's side
-    return torch.fft.ifft2(torch.fft.fft2(power) * torch.exp(-2 * (torch.pi * width * _distance(power)) ** 2)).real
+    kernel = torch.exp(-2 * (torch.pi * BLUR * _distance(power)) ** 2)
+    return torch.fft.ifft2(torch.fft.fft2(power) * kernel).real
