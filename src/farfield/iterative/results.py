@@ -2,6 +2,7 @@
 
 import torch
 
+from farfield.iterative.beamstop import hidden
 from farfield.iterative.consensus import KEPT, Consensus
 from farfield.iterative.judging import RIVAL, SOLVED_RESIDUAL, constrains, differences
 from farfield.iterative.patterns import Patterns
@@ -20,6 +21,8 @@ class Results:
         Infinite for a slot that nothing is in.
     done : torch.Tensor, bool, shape (patterns,)
         Whether a start has solved the pattern to rounding, so that no more are wanted.
+    blind : torch.Tensor, bool, shape (patterns,)
+        Whether a beamstop hides low frequencies: what fits to rounding may then still be another object.
     more : torch.Tensor, int64, shape (patterns,)
         Iterations that starts made together.
     starts : Starts
@@ -35,6 +38,8 @@ class Results:
         self.residual = torch.full((count, slots), torch.inf, device=device)
         self.rank = self.residual.clone()
         self.done = torch.zeros(count, dtype=torch.bool, device=device)
+        under = hidden(patterns)
+        self.blind = torch.zeros_like(self.done) if under is None else under.any(-1).any(-1)
         self.more = torch.zeros(count, dtype=torch.int64, device=device)
         unknown = torch.full((count, starts), torch.nan, device=device)
         whole = torch.zeros(count, starts, dtype=torch.int64, device=device)
@@ -52,7 +57,7 @@ class Results:
             self._place(at, run, wanted)
             pixels = run.supports[wanted].sum((-2, -1))
             solved = (run.residual[wanted] <= SOLVED_RESIDUAL) & constrains(pixels, self.measured[at])
-            self.done[at[solved]] = True
+            self.done[at[solved & ~self.blind[at]]] = True
 
     def _place(self, at: torch.Tensor, run: Run, wanted: torch.Tensor) -> None:
         """Put starts where the worst of their patterns are, if they are better."""
@@ -75,7 +80,7 @@ class Results:
     def agreement(self) -> torch.Tensor:
         """Median difference of the best start's rivals from it, (patterns,); NaN without one, or where it is done."""
         agreement = torch.full_like(self.rank[:, 0], torch.nan)
-        rivals = self.rank[:, 1:KEPT] <= RIVAL * self.rank[:, :1]
+        rivals = self.rank[:, 1:KEPT] <= RIVAL * self.rank[:, :1].clamp_min(SOLVED_RESIDUAL)
         rivals &= self.rank[:, 1:KEPT].isfinite() & (~self.done | self.every)[:, None]
         todo = rivals.any(-1).nonzero()[:, 0]
         if len(todo):
