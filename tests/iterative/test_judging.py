@@ -13,7 +13,7 @@ from farfield.physics import crystals, noise
 from farfield.physics.diffraction import measure, photon_noise, to_frame
 from farfield.symmetry import metrics
 
-COUNT = 6
+COUNT = 4
 
 
 @pytest.fixture(scope="module")
