@@ -47,12 +47,20 @@ def test_a_bright_pixel_is_found(patterns, value, share):
     assert found.sum() <= 1.01 * len(measured)
 
 
+def test_nothing_is_hot_beside_a_beamstop(patterns):
+    line = np.arange(64) - 32
+    for radius in (2.1, 3.1, 5.0):
+        mask = np.hypot(line[:, None], line) > radius
+        assert not outliers.find(counts(patterns, 1e6) * mask, mask).bad().any()
+
+
 def test_pairs_edges_and_what_lies_beside_a_gap(patterns):
     frame = counts(patterns[:1], 1e6)[0]
     frame[:, 40] = -1
     expected = np.zeros(frame.shape, bool)
     for place in ((0, 0), (1, 62), (63, 30), (10, 41), (50, 20), (50, 21)):
         frame[place], expected[place] = 40_000, True
+    expected[10, 41] = False  # what the gap hides may be as bright: so it is beside a beamstop
     assert (outliers.find(frame).hot == expected).all()
     mask = np.ones(frame.shape, bool)
     mask[50], expected[50] = False, False

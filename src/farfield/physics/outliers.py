@@ -128,9 +128,13 @@ def _unit(frame: np.ndarray) -> float:
 
 
 def _hot(clean: np.ndarray, good: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Find pixels of which at most two neighbours, near or next to near, hold a share."""
+    """Find pixels of which at most two neighbours, near or next to near, hold a share.
+
+    What was not measured may hold one: beside a beamstop pixels are far brighter than those further out.
+    """
     hot = good.copy()
-    values, known = (np.pad(array, ((0, 0), (2, 2), (2, 2))) for array in (clean, good))
+    hidden = np.where(good, clean, np.inf)
+    values, known = (np.pad(array, ((0, 0), (2, 2), (2, 2))) for array in (hidden, np.ones_like(good)))
     rows, columns = clean.shape[-2:]
     for distance, factor in FAR.items():
         share = clean / factor - FEW * unit
