@@ -103,7 +103,9 @@ def _add_preparation(parser: argparse.ArgumentParser) -> None:
         metavar="Y0:Y1,X0:X1",
         help="where the data lie on the detector of mask, flat and dark",
     )
-    parser.add_argument("--centre", choices=["peak", "mass"], default="peak", help="DC (default: %(default)s)")
+    parser.add_argument(
+        "--centre", choices=["peak", "mass", "frame"], default="peak", help="DC (default: %(default)s)"
+    )
     parser.add_argument("--crop", type=int, metavar="N", help="pixels a side (default: the most that fit)")
     parser.add_argument("--bin", type=int, default=1, metavar="N", help="pixels a side that are summed to one")
     parser.add_argument("--background", type=_background, metavar="V", help="counts without an object, or corners")
@@ -119,11 +121,11 @@ def _add_measured(commands: argparse._SubParsersAction) -> None:
     _add_preparation(reconstruct)
     reconstruct.add_argument("-o", "--output", required=True, metavar="CXI", help="result; a figure comes beside it")
     reconstruct.add_argument("--starts", type=int, default=10, metavar="N", help="(default: %(default)s)")
-    reconstruct.add_argument("--seed", type=int, default=0, metavar="S")
+    reconstruct.add_argument("--seed", type=int, default=0, metavar="S", help="of the starts (default: %(default)s)")
     reconstruct.add_argument("--recipe", metavar="R", help="such as 2*(300*HIO+150*RAAR+50*ER), the default")
     reconstruct.add_argument("--positive", action="store_true", help="the object is real and not below zero")
     reconstruct.add_argument("--support", metavar="FILE", help="an image, not zero where the object is")
-    reconstruct.add_argument("--device", default="cpu", choices=["cpu", "cuda", "cuda-if-available"])
+    reconstruct.add_argument("--device", default="cpu", choices=["cpu", "cuda", "cuda-if-available"], help="where")
     reconstruct.add_argument("--force", action="store_true", help="replace a result that exists")
     reconstruct.set_defaults(run=_reconstruct)
 

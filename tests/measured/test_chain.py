@@ -26,10 +26,9 @@ def truth():
 
 @pytest.fixture(scope="module")
 def counts(truth):
-    """Return two million photons behind a flat field, on a detector of 96 × 80 with a gap and a hot pixel."""
-    pattern = measure(truth)
-    expected = torch.zeros(96, 80, dtype=torch.float64)
-    expected[16:80, 8:72] = pattern / pattern.sum() * 2e6
+    """Return two million photons behind a flat field, on a detector of 96² with a gap and a hot pixel."""
+    pattern = measure(truth, 3)
+    expected = pattern.double() / pattern.sum() * 2e6
     drawn = torch.poisson(expected * flat(), generator=torch.Generator().manual_seed(2)).int().numpy()
     drawn[:, 60:62] = -1
     drawn[30, 20] = 500_000
@@ -37,7 +36,7 @@ def counts(truth):
 
 
 def flat():
-    return torch.rand(96, 80, dtype=torch.float64, generator=torch.Generator().manual_seed(9)) * 0.4 + 0.8
+    return torch.rand(96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(9)) * 0.4 + 0.8
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def refused(*words):
 
 
 def test_a_frame_becomes_a_believed_object(folder, truth, capsys):
-    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--crop", "64")
+    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--crop", "90")
     assert said[-2] == "wrote out.cxi and out.png"
     assert said[-1].startswith("believed: the pattern is explained to 0.9")
     assert any("1 hot pixel, at (30, 20)" in line for line in said)
@@ -98,7 +97,7 @@ def test_inspect_shows_what_would_be_done(folder, capsys):
 
 
 def test_a_known_support_is_kept_and_masks_follow_their_convention(folder, truth, counts, capsys):
-    outline = np.zeros((96, 80), np.uint8)
+    outline = np.zeros((96, 96), np.uint8)
     outline[20:52, 5:37] = (truth != 0).numpy()
     tifffile.imwrite("outline.tif", outline)
     good = counts > -1
@@ -116,7 +115,7 @@ def test_a_known_support_is_kept_and_masks_follow_their_convention(folder, truth
 
 def test_one_of_several_frames(folder, counts, capsys):
     tifffile.imwrite("stack.tif", np.stack([counts, counts]))
-    assert "expected one frame, got 2 of 96 × 80; choose one by --frame N" in refused("inspect", "stack.tif")
+    assert "expected one frame, got 2 of 96 × 96; choose one by --frame N" in refused("inspect", "stack.tif")
     assert "expected a frame from 0 to 1, got 2" in refused("inspect", "stack.tif", "--frame", "2")
     assert "took frame 1 of 2" in run(capsys, "inspect", "stack.tif", "--frame", "1")
     assert "leave --frame out" in refused("inspect", "frame.tif", "--frame", "3")
@@ -135,12 +134,12 @@ def test_one_of_several_frames(folder, counts, capsys):
         ),
         (("frame.tif", "-o", "a.cxi", "--crop", "200"), "200"),
         (("frame.tif", "-o", "a.cxi", "--flat", "zeros.npy"), "flat"),
-        (("frame.tif", "-o", "a.cxi", "--support", "zeros.npy"), "expected a support with some pixels"),
+        (("frame.tif", "-o", "a.cxi", "--support", "zeros.npy"), "expected a support that fills some of the frame"),
         (("frame.tif", "-o", "a.cxi", "--positive", "--recipe", "9*DM"), "for positive objects, got DM"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_written(folder, words, sentence):
-    np.save("zeros.npy", np.zeros((96, 80)))
+    np.save("zeros.npy", np.zeros((96, 96)))
     said = refused("reconstruct", *words)
     assert any(part in said for part in sentence.split("|"))
     assert "\n" not in said.replace("\n  ", "") or "recipe" in said

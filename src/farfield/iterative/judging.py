@@ -16,11 +16,10 @@ SOLVED_RESIDUAL = 2e-5
 NOISE = 1.3
 """Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
 
-MODEL = 0.1
+MODEL = 0.05
 """Share of the amplitudes that detectors and beams may falsify beyond noise: flat fields, partial coherence.
 
-Where the object is known, as of the ESRF's logo, it is 0.08, and 0.04 of a frame with its flat field
-(docs/measured.md).
+It is 0.04 of a measured frame with its flat field, and 0.09 without (docs/measured.md).
 """
 
 AGREEMENT = 0.03
@@ -39,8 +38,8 @@ def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
 
 
 def constrains(pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Tell whether supports of so many pixels leave fewer unknowns than the measured pixels tell."""
-    return 2 * pixels < measured
+    """Tell whether supports of so many pixels leave fewer unknowns than the measured pixels tell, and some."""
+    return (pixels > 0) & (2 * pixels < measured)
 
 
 def rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:

@@ -133,6 +133,7 @@ def read_patterns(
     _check_centre(flat)
     counts = _counts(flat, seen, intensity, quantum, background)
     amplitude = (counts.intensity - counts.background).clamp_min_(0).sqrt_().float()
+    _check_signal(amplitude)
     free = None if mask is None else torch.fft.ifftshift(~seen, dim=(-2, -1))
     if free is not None:
         amplitude.masked_fill_(free, 0)
@@ -179,6 +180,16 @@ def _each(
         )
     whole = found.expand(intensity.shape if found.ndim else (*intensity.shape[:-2], 1, 1))
     return whole.reshape(count, *whole.shape[-2:])
+
+
+def _check_signal(amplitude: torch.Tensor) -> None:
+    """Refuse patterns of which a background leaves nothing."""
+    nothing = ~amplitude.any(-1).any(-1)
+    if nothing.any():
+        raise ValueError(
+            f"expected a background below some of the intensities, got one that leaves nothing of pattern "
+            f"{int(nothing.nonzero()[0])}; lower it"
+        )
 
 
 def _check_content(flat: torch.Tensor, masked: bool) -> None:

@@ -4,6 +4,7 @@ import warnings
 
 import torch
 
+from farfield.iterative.patterns import Background
 from farfield.physics import outliers
 from farfield.physics.noise import dark_level
 
@@ -25,15 +26,15 @@ def mask_outliers(intensity: torch.Tensor, mask: torch.Tensor | None) -> torch.T
     return good if mask is None else good & torch.as_tensor(mask, device=intensity.device)
 
 
-def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: object) -> torch.Tensor:
+def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Background) -> torch.Tensor:
     """Warn of patterns with outliers, or with a dark level of which nothing was said.
 
     Parameters
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
-    background : object
-        None if nothing was said of it.
+    background : torch.Tensor, float, str or None
+        None if nothing was said of it; beyond one for each pixel there may be more.
 
     Returns
     -------
@@ -47,8 +48,9 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: object)
         said = "; ".join(outliers.sentences(found, intensity.cpu().numpy()))
         _warn(f"{said}: pass mask_outliers=True to mask them, or a mask= of your own")
     seen = torch.as_tensor(True if mask is None else mask, device=flat.device)
-    level = dark_level(flat, seen.expand(intensity.shape).reshape(flat.shape))
-    if background is None and level.any():
+    beyond = flat - background.expand(intensity.shape).reshape(flat.shape) if torch.is_tensor(background) else flat
+    level = dark_level(beyond, seen.expand(intensity.shape).reshape(flat.shape))
+    if not isinstance(background, float | int | str) and level.any():
         first = int(level.nonzero()[0])
         _warn(
             f"pattern {first} has no place along its border that is darker than {level[first]:.3g}, as an object "

@@ -1,5 +1,6 @@
 """The whole chain: a detector's file in; an object, its starts and a verdict out."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,7 @@ from farfield.machine.devices import claim_device
 from farfield.measured import cxi, inspection, preparation, reading, report, trust
 from farfield.measured.frames import Frames, Geometry
 from farfield.measured.preparation import Prepared
+from farfield.measured.trust import MOST_FILLED
 from farfield.physics import noise
 from farfield.study import figures
 from farfield.symmetry import metrics
@@ -121,6 +123,8 @@ def inspect(data: str | Path, picture: str | Path, **how: Any) -> list[str]:
         What was done to the frame, a line each.
     """
     frame = prepare(data, **how)
+    if Path(picture).suffix != ".png":
+        raise ValueError(f"{picture}: expected a picture that ends in .png; name it so")
     inspection.draw(frame.prepared, frame.raw, picture)
     return frame.steps
 
@@ -173,7 +177,7 @@ def reconstruct_file(
         If a file is not what it should be, or no object can be made of it.
     """
     output = Path(output)
-    cxi.check_new(output, overwrite)
+    cxi.check_new(output, overwrite, [data, support, *(how.get(name) for name in ("mask", "flat", "dark"))])
     frame = prepare(data, **how)
     for step in frame.steps:
         say(step)
@@ -182,7 +186,7 @@ def reconstruct_file(
     asked = {
         "mask": frame.prepared.mask,
         "quantum": frame.prepared.quantum,
-        "background": _told_background(frame, how),
+        "background": frame.prepared.background,
         "support": known,
         "fixed": known is not None,
         "mask_outliers": True,  # which the flat field brought to light
@@ -192,17 +196,13 @@ def reconstruct_file(
     found = reconstruct(intensity.to(claim_device(device)), starts=starts, keep="group", progress=progress, **asked)
     told = {"data": data, "support": support, "device": device, **how, "starts": starts, **options}
     told = {name: _plain(value) for name, value in {**told, "recipe": recipe or RECIPE}.items()}
-    patterns, _, suspect = read_asked(intensity, **asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they have been said
+        patterns, _, suspect = read_asked(intensity, **asked)
     result = _result(found, frame, patterns, bool(suspect.any()), told)
     cxi.write(output, result, overwrite)
     figures.save(report.draw(result, Path(data).name), output.with_suffix(".png"))
     return result.verdict
-
-
-def _told_background(frame: Frame, how: dict[str, Any]) -> torch.Tensor | float | None:
-    """What is known of the background; None if nothing was said of it, so that one is looked for."""
-    said = how.get("background") is not None or how.get("dark") is not None
-    return frame.prepared.background if said else None
 
 
 def _plain(value: Any) -> Any:
@@ -218,8 +218,11 @@ def _read_support(path: str | Path, frame: Frame, bin: int) -> torch.Tensor:
             f"{path}: expected a support of {side} × {side} pixels, got {' × '.join(map(str, image.shape))}; crop or "
             "pad it round the object"
         )
-    if bin > 1 or not image.any():
-        raise ValueError(f"{path}: expected a support with some pixels, and no --bin beside it; change either")
+    if bin > 1 or not 0 < image.mean() < MOST_FILLED:
+        raise ValueError(
+            f"{path}: expected a support that fills some of the frame and less than half, and no --bin beside it, "
+            f"got one that fills {100 * image.mean():.0f} %; change either"
+        )
     rows, columns = (np.flatnonzero(image.any(axis)) for axis in (1, 0))
     box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if max(box.shape) > side:
@@ -239,7 +242,7 @@ def _result(
     prepared = frame.prepared
     made = int(found.residual.isfinite().sum())
     starts = align(found.objects[:1].expand(made, -1, -1), found.objects[:made])
-    above = (prepared.intensity - prepared.background).clamp_min(0)
+    above = torch.fft.fftshift(patterns.counts.intensity - patterns.counts.background, dim=(-2, -1))[0].clamp_min(0)
     prtf = metrics.phase_retrieval_transfer_function(above, starts, mask=prepared.mask)
     mode, weights = trust.modes(starts.numpy())
     ring = trust.resolution(prtf.numpy())

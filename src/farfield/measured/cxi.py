@@ -6,7 +6,7 @@ volume, by PyNX and by the format's own words, and silx shows complex images one
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,17 +109,20 @@ def write(path: str | Path, result: Result, overwrite: bool = False) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def check_new(path: Path, overwrite: bool) -> None:
-    """Refuse a place where no result can be written, before one is made."""
+def check_new(path: Path, overwrite: bool, sources: Iterable[str | Path | None] = ()) -> None:
+    """Refuse a place where no result can be written, before one is made: what it comes from is never replaced."""
     if path.suffix != ".cxi":
         raise ValueError(f"{path}: expected a result that ends in .cxi; name it so")
     if not path.parent.is_dir():
         raise ValueError(f"{path}: expected a folder that exists, got {path.parent}; make it")
-    if path.exists() and not overwrite:
-        raise ValueError(
-            f"{path}: expected a new file to write, got one that exists; remove it, name another, or replace it "
-            "(--force)"
-        )
+    if any(source is not None and path.resolve() == Path(str(source)).resolve() for source in sources):
+        raise ValueError(f"{path}: expected a new file to write, got one that is read; name another")
+    for written in (path, path.with_suffix(".png")):
+        if written.exists() and not overwrite:
+            raise ValueError(
+                f"{written}: expected a new file to write, got one that exists; remove it, name another, or replace "
+                "it (--force)"
+            )
 
 
 def read(path: str | Path) -> Summary:

@@ -113,11 +113,13 @@ def read(data: np.ndarray, mask: np.ndarray | None, amplitude: bool) -> Frame:
             "a mask with 0 = good is mask == 0, one with 1 = good mask == 1"
         )
     frame = Frame(data.astype(np.float64), np.ones(data.shape, bool))
-    frame.steps.append(f"read {sized(data.shape)} pixels of {data.dtype}")
     if mask is not None:
         frame.hide(~mask, "by the mask that was given")
         if 2 * mask.sum() < mask.size:
-            frame.steps.append("the mask hides most of the frame: if True means bad in it, give ~mask")
+            raise ValueError(
+                "expected a mask that leaves at least half of the frame, got one that leaves "
+                f"{100 * mask.mean():.0f} %; invert it (~mask, or ~FILE), or crop to where the detector is"
+            )
     found = outliers.find(data, frame.good)
     if amplitude:
         frame.intensity = np.square(frame.intensity)
@@ -153,7 +155,8 @@ def _find_quantum(frame: Frame, amplitude: bool) -> None:
         frame.steps.append(f"found no photon of which the values are multiples; they sum to {values.sum():g}")
         return
     frame.steps.append(
-        f"took {photon:g}, of which all are multiples, for a photon: {values.sum() / photon:.0f} photons"
+        f"took {photon:g}, the largest number of which all values are multiples, for one photon: "
+        f"{values.sum() / photon:.0f} photons"
     )
     frame.quantum = np.full(frame.good.shape, photon)
 

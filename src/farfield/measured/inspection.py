@@ -21,8 +21,8 @@ DECADES = 6
 """Of intensity that are shown below the maximum."""
 
 
-def _numpy(values: torch.Tensor | float, shape: tuple[int, ...]) -> np.ndarray:
-    return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+def _numpy(values: torch.Tensor | float | None, shape: tuple[int, ...]) -> np.ndarray:
+    return np.broadcast_to(np.asarray(0.0 if values is None else values, dtype=np.float64), shape)
 
 
 def _scale(shown: np.ndarray) -> LogNorm:

@@ -26,7 +26,7 @@ class Prepared(NamedTuple):
         True where it was measured.
     quantum : torch.Tensor, float32, shape (M, M), or float or None
         Intensity of one photon; None if the values are not multiples of one.
-    background : torch.Tensor, float32, shape (M, M), or float
+    background : torch.Tensor, float32, shape (M, M), or float or None
         Intensity that is expected without the object.
     region : tuple
         Rows and columns of the frame that were kept, ``((first, end), (first, end))``.
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
     intensity: torch.Tensor
     mask: torch.Tensor
     quantum: torch.Tensor | float | None
-    background: torch.Tensor | float
+    background: torch.Tensor | float | None
     region: Region
     steps: list[str]
 
@@ -50,7 +50,7 @@ def prepare(
     dark: np.ndarray | None = None,
     monitor: float | None = None,
     region: Region | None = None,
-    centre: Literal["peak", "mass"] = "peak",
+    centre: Literal["peak", "mass", "frame"] = "peak",
     crop: int | None = None,
     bin: int = 1,
     background: float | Literal["corners"] | None = None,
@@ -77,8 +77,9 @@ def prepare(
     region : tuple, optional
         Rows and columns of the detector that the data are, ``((first, end), (first, end))``, where mask, flat field
         or dark are of the whole; else the data are its first ones.
-    centre : {"peak", "mass"}
-        DC is the maximum of the slightly blurred frame, or the centre of mass of what exceeds its median.
+    centre : {"peak", "mass", "frame"}
+        DC is the maximum of the slightly blurred frame, the centre of mass of what exceeds its median, or the frame's
+        middle, ``[rows // 2, columns // 2]``.
     crop : int, optional
         Pixels of the data a side that are kept; by default as many as make an even side of the factors 2, 3 and 5.
     bin : int
@@ -117,7 +118,7 @@ def prepare(
         torch.from_numpy(np.where(frame.good, frame.intensity, 0).astype(np.float32)),
         torch.from_numpy(frame.good),
         None if frame.quantum is None else _uniform(frame.quantum),
-        _uniform(np.zeros(1) if frame.background is None else frame.background),
+        None if frame.background is None else _uniform(frame.background),
         kept,
         frame.steps,
     )
@@ -149,29 +150,38 @@ def _mass(frame: Frame) -> np.ndarray:
     return np.rint(ndimage.center_of_mass(np.where(frame.good, above, 0))).astype(int)
 
 
+def _middle(frame: Frame) -> np.ndarray:
+    """Take the pixel in which `diffraction.measure` has the DC."""
+    return np.array(frame.good.shape) // 2
+
+
+CENTRES = {"peak": ("peak", _peak), "mass": ("centre of mass", _mass), "frame": ("frame's middle", _middle)}
+"""Where the DC may be looked for."""
+
+
 def _kept(frame: Frame, how: str, crop: int | None, bin: int) -> Region:
     """Choose the square about the centre."""
     check_whole("bin", bin, 1)
-    if how not in ("peak", "mass"):
-        raise ValueError(f"expected centre as 'peak' or 'mass', got {how!r}; name one of them")
-    centre = _peak(frame) if how == "peak" else _mass(frame)
-    frame.steps.append(f"centred on the {how if how == 'peak' else 'centre of mass'}, at {tuple(centre.tolist())}")
+    if how not in CENTRES:
+        raise ValueError(f"expected centre as one of {', '.join(CENTRES)}, got {how!r}; name one of them")
+    name, find = CENTRES[how]
+    centre = find(frame)
+    frame.steps.append(f"centred on the {name}, at {tuple(centre.tolist())}")
     before = (bin - 1) // 2  # so many pixels of the central sum lie above and left of the centre
     room = int(min(*(centre - before), *(frame.good.shape - centre + before))) // bin
     sides = [side for side in range(SMALLEST, 2 * room + 1, 2) if fft.next_fast_len(side, real=True) == side]
     if not sides:
         raise ValueError(
-            f"expected a {how} with room for {SMALLEST} × {SMALLEST} pixels{' of the binned frame' * (bin > 1)} "
-            f"about it, got {tuple(centre.tolist())} in {sized(frame.good.shape)}; shift the frame with "
-            "numpy.fft.fftshift if DC is in its corner, mask what is brighter, or try "
-            f"centre={'mass' if how == 'peak' else 'peak'!r}"
+            f"expected a {name} with room for {SMALLEST} × {SMALLEST} pixels{' of the binned frame' * (bin > 1)} "
+            f"about it, got {tuple(centre.tolist())} in {sized(frame.good.shape)}; shift the frame by "
+            "half its size if DC is in the corner, mask what is brighter, or choose another centre"
         )
     if crop is None:
         crop = sides[-1] * bin
     check_whole("crop", crop, SMALLEST * bin)
     if crop % (2 * bin) or crop > 2 * room * bin:
         raise ValueError(
-            f"expected crop as a multiple of {2 * bin} of at most {2 * room * bin}, which fits about the {how} at "
+            f"expected crop as a multiple of {2 * bin} of at most {2 * room * bin}, which fits about the {name} at "
             f"{tuple(centre.tolist())}, got {crop}; {sides[-1] * bin} is a fast size"
         )
     top, left = (centre - before - crop // 2).tolist()

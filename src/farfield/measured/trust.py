@@ -108,6 +108,9 @@ def verdict(solved: bool, evidence: Evidence) -> str:
         f"the starts disagree by {_percent(agreement)} (make more, or give --support or --positive)": agreement
         / judging.AGREEMENT,
         "a single start agrees with nothing (make more)": math.inf if starts == 1 else math.nan,
+        "no other start explains the pattern nearly as well, so that none confirms this one (make more)": math.inf
+        if starts > 1 and math.isnan(agreement)
+        else math.nan,
     }
     known = {doubt: excess for doubt, excess in doubts.items() if not math.isnan(excess)}
     least = min(1.0, max(known.values()))  # below every limit, the nearest to its own is the reason

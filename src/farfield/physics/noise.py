@@ -154,7 +154,7 @@ def _outer(patterns: torch.Tensor) -> torch.Tensor:
     """Rows, or columns, of the outermost sixteenth on either side."""
     side = patterns.shape[-1]
     line = torch.arange(side, device=patterns.device)
-    return torch.minimum(line, side - 1 - line) < side // 16
+    return torch.minimum(line, side - 1 - line) < max(side // 16, 1)
 
 
 def _quantiles(
