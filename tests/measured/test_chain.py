@@ -61,7 +61,7 @@ def refused(*words):
 def test_a_frame_becomes_a_believed_object(folder, truth, capsys):
     said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--crop", "90")
     assert said[-2] == "wrote out.cxi and out.png"
-    assert said[-1].startswith("believed: the pattern is explained to 0.9")
+    assert said[-1].startswith("believed: the pattern is explained to 1")
     assert any("1 hot pixel, at (30, 20)" in line for line in said)
     assert any("2 columns of one value (-1): 60, 61" in line for line in said)
     with h5py.File("out.cxi") as file:
