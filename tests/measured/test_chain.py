@@ -59,7 +59,7 @@ def refused(*words):
 
 
 def test_a_frame_becomes_a_believed_object(folder, truth, capsys):
-    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--crop", "90")
+    said = run(capsys, "reconstruct", "frame.tif", "--flat", "flat.npy", "-o", "out.cxi", "--centre", "frame")
     assert said[-2] == "wrote out.cxi and out.png"
     assert said[-1].startswith("believed: the pattern is explained to 1")
     assert any("1 hot pixel, at (30, 20)" in line for line in said)
