@@ -240,6 +240,14 @@ def test_a_group_is_what_the_best_came_to_and_the_consensus_its_first(counts, fo
     assert (group.residual[:, 0] == found.residual).all()
 
 
+def test_neighbours_without_noise_change_nothing(objects, counts):
+    mixed = torch.stack([measure(objects[0]), counts[1]])
+    options = {"recipe": "30*HIO+10*ER", "starts": 2, "shrinkwrap": Shrinkwrap(threshold=0.2)}
+    together = iterative.reconstruct(mixed, **options)
+    number = torch.stack([counts[0], counts[1]])  # a start's phases depend on its pattern's number
+    assert torch.equal(together.objects[1], iterative.reconstruct(number, **options).objects[1])
+
+
 def test_thresholds_take_turns_and_the_oversampling_is_estimated(objects):
     made = iterative.reconstruct(measure(objects[:2]), "20*ER", starts=4, shrinkwrap=Shrinkwrap(threshold=(0.3, 0.1)))
     assert made.starts.threshold[0].tolist() == pytest.approx([0.3, 0.1, 0.3, 0.1])

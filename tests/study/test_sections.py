@@ -349,7 +349,7 @@ def with_scan(**settings):
 def test_a_scan_has_the_defaults_of_the_command(frames):
     from farfield.__main__ import _parser
     from farfield.iterative.asking import RECIPE
-    from farfield.measured import chain
+    from farfield.measured import chain, preparation
 
     told = vars(_parser().parse_args(["reconstruct", "frame.h5", "-o", "a.cxi"]))
     asked = sections.scan(with_scan(data="frame.h5"), "one")
@@ -359,6 +359,9 @@ def test_a_scan_has_the_defaults_of_the_command(frames):
     assert all(told[name] == value for name, value in asked.items())
     scan = SCHEMA["properties"]["measured"]["additionalProperties"]["properties"]
     assert set(scan) == set(told) - {"command", "run", "output", "force", "device"}
+    for choice in scan["centre"]["enum"]:
+        assert vars(_parser().parse_args(["inspect", "frame.h5", "--centre", choice]))["centre"] == choice
+    assert set(scan["centre"]["enum"]) == set(preparation.CENTRES)
 
 
 def test_what_a_scan_names_is_handed_on_and_watched(frames):

@@ -12,7 +12,7 @@ import torch
 from farfield.iterative.judging import deviances, rank, residual_of
 from farfield.iterative.likelihood import likeliest
 from farfield.iterative.patterns import Patterns
-from farfield.iterative.recipe import Step, parse
+from farfield.iterative.recipe import Step, parse, total
 from farfield.iterative.shrinkwrap import update
 from farfield.iterative.starts import Options, Run, warm_start
 from farfield.symmetry.actions import align
@@ -77,7 +77,7 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
     kept = objects.shape[1]
     which = torch.arange(len(objects), device=objects.device).repeat_interleave(kept)
     each = torch.arange(len(objects), device=objects.device)[:, None]
-    stays = options.shrinkwrap is None or options.shrinkwrap.period > _length(options.steps)
+    stays = options.shrinkwrap is None or options.shrinkwrap.period > total(options.steps)
     support = torch.fft.ifftshift(support, dim=(-2, -1))
     for _ in range(ROUNDS):
         objects = align(objects[:, :1].expand_as(objects), objects)
@@ -87,18 +87,14 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
         residual, ranks = (x.reshape(-1, kept) for x in (gone.residual, gone.rank))
         order = ranks.argsort(dim=-1, stable=True)
         objects = torch.fft.fftshift(gone.objects, dim=(-2, -1)).reshape(objects.shape)[each, order]
-    tried = 0 if stays else len(THRESHOLDS) * _length(TRIED)
+    tried = 0 if stays else len(THRESHOLDS) * total(TRIED)
     return Consensus(
         objects,
         torch.fft.fftshift(support, dim=(-2, -1)),
         residual[each, order],
         ranks[each, order],
-        ROUNDS * (tried + kept * _length(POLISHED)),
+        ROUNDS * (tried + kept * total(POLISHED)),
     )
-
-
-def _length(steps: list[Step]) -> int:
-    return sum(step.iterations for step in steps)
 
 
 def _choose_support(mean: torch.Tensor, patterns: Patterns, options: Options) -> torch.Tensor:

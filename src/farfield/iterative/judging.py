@@ -1,6 +1,6 @@
 """Whether to believe an object: its pattern explained within the noise, by a support that constrains, found again.
 
-Nothing here knows the truth, and nothing was chosen by it but the two limits below (docs/choices.md).
+Nothing here knows the truth; the limits below were looked at on crystals of their own (docs/choices.md).
 """
 
 import torch
@@ -19,7 +19,7 @@ NOISE = 1.3
 MODEL = 0.05
 """Share of the amplitudes that detectors and beams may falsify beyond noise: flat fields, partial coherence.
 
-It is 0.04 of a measured frame with its flat field, and 0.09 without (docs/measured.md).
+It is 0.04 of a measured frame with its flat field, and 0.08 without (docs/measured.md).
 """
 
 AGREEMENT = 0.03

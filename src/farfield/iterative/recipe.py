@@ -112,6 +112,11 @@ def parse(recipe: str) -> list[Step]:
     return steps
 
 
+def total(steps: list[Step]) -> int:
+    """Iterations of steps, one after another."""
+    return sum(step.iterations for step in steps)
+
+
 def length(recipe: str) -> int:
     """Iterations of a recipe, one after another."""
-    return sum(step.iterations for step in parse(recipe))
+    return total(parse(recipe))

@@ -224,8 +224,10 @@ def _bring_together(results: Results, patterns: Patterns, options: Options, go: 
     def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
         return part, bring_together(results.objects[part], results.support[part, 0], patterns[part], options)
 
-    for part, found in go(together, split(todo, patterns.amplitude.shape[-1], threads)):
-        results.replace(part, found)
+    noisy = patterns.noisy()[todo]
+    for alike in (todo[noisy], todo[~noisy]):  # only where the noise is known is there a likelihood
+        for part, found in go(together, split(alike, patterns.amplitude.shape[-1], threads)) if len(alike) else ():
+            results.replace(part, found)
 
 
 def _finished(

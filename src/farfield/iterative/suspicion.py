@@ -47,10 +47,12 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
     if bad.any():
         said = "; ".join(outliers.sentences(found, intensity.cpu().numpy()))
         _warn(f"{said}: pass mask_outliers=True to mask them, or a mask= of your own")
+    if isinstance(background, float | int | str):
+        return bad
     seen = torch.as_tensor(True if mask is None else mask, device=flat.device)
     beyond = flat - background.expand(intensity.shape).reshape(flat.shape) if torch.is_tensor(background) else flat
     level = dark_level(beyond, seen.expand(intensity.shape).reshape(flat.shape))
-    if not isinstance(background, float | int | str) and level.any():
+    if level.any():
         first = int(level.nonzero()[0])
         _warn(
             f"pattern {first} has no place along its border that is darker than {level[first]:.3g}, as an object "
