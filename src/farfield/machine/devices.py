@@ -68,6 +68,17 @@ def claim_device(name: str) -> torch.device:
     return torch.device("cuda", _lock_a_gpu(visible.split(",")))
 
 
+@cache
+def compiles(kind: str) -> bool:
+    """Tell whether torch can compile for this kind of device: it needs a C compiler, and Triton for a GPU."""
+    try:
+        torch.compile(lambda x: 2 * x + 1)(torch.ones(2, device=kind))
+    except Exception as error:  # whatever is missing, or does not fit: torch has no one error for it
+        logger.warning("torch compiles nothing here, and runs operation by operation: %s", str(error).split("\n")[0])
+        return False
+    return True
+
+
 def uses_bfloat16(precision: str, device: torch.device) -> bool:
     """Tell whether a training of this precision computes in bfloat16 on this device."""
     if precision != "auto":
