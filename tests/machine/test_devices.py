@@ -54,7 +54,7 @@ def no_gpu(monkeypatch):
 
 
 def refused(reason):
-    return f"device: {reason}; or set device: cuda-if-available or cpu"
+    return f"device: {reason}; {'or set' if '; ' in reason else 'set'} device: cuda-if-available or cpu"
 
 
 TOO_OLD = "The NVIDIA driver on your system is too old (found version 12040). Please update your GPU driver"

@@ -58,7 +58,8 @@ def _why_no_gpu() -> str:
 def _do_without(name: str, reason: str) -> torch.device:
     """Refuse, or, where a GPU is only wished for, compute on the CPU and say why: loudly if there should be one."""
     if name == "cuda":
-        raise ValueError(f"device: {reason}; or set device: cuda-if-available or cpu")
+        other = "or set" if "; " in reason else "set"
+        raise ValueError(f"device: {reason}; {other} device: cuda-if-available or cpu")
     expected = os.environ.get("CUDA_VISIBLE_DEVICES") or driver_cuda()
     logger.log(logging.WARNING if expected else logging.INFO, "%s; computing on the CPU", reason)
     return torch.device("cpu")
