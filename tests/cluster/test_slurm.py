@@ -289,7 +289,7 @@ def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents,
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_a_gpu_that_is_none_is_replaced_with_a_warning(accidents):
     log = accidents.folder / "results/test/logs/train/unet/after/n32/seed0.log"
-    assert "torch finds no GPU; computing on the CPU" in log.read_text()
+    assert "found none (there is no NVIDIA driver); computing on the CPU" in log.read_text()
 
 
 def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):

@@ -14,7 +14,7 @@ from farfield.iterative.patterns import Background, Patterns
 from farfield.iterative.results import Results
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.iterative.starts import Options, Starts, begin
-from farfield.iterative.workers import split, workers
+from farfield.iterative.workers import enough_memory, split, workers
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
 
@@ -63,6 +63,7 @@ class Reconstruction(NamedTuple):
     solved: PerSampleBool
 
 
+@enough_memory()
 def reconstruct(
     intensity: Intensity,
     recipe: str | None = None,
@@ -150,7 +151,7 @@ def reconstruct(
     ------
     ValueError
         If the patterns are not square, even and finite, have nothing measured or no DC in the centre, the start is
-        not of their shape, not finite or empty, or an option is out of range.
+        not of their shape, not finite or empty, or an option is out of range; or if a GPU's memory does not suffice.
     """
     check_whole("starts", starts, 1)
     if keep not in get_args(Keep):

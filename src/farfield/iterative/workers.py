@@ -43,3 +43,15 @@ def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
     finally:
         torch.set_num_threads(threads)
         sys.setswitchinterval(interval)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Say what helps where a GPU's memory does not suffice."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(
+            "expected the GPU's memory to hold the patterns and what is made of them, got none left; reconstruct "
+            "fewer patterns at a time, end what else uses the GPU, or compute on the CPU"
+        ) from None
