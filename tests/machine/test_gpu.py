@@ -46,6 +46,7 @@ def test_a_captured_training_is_the_eager_one_to_the_bit(sets, tmp_path, request
     assert captured.equals(fit(sets, tmp_path / "eager", network, objective))
 
 
+@pytest.mark.usefixtures("no_shape_checks")  # torch compiles no checks
 def test_a_compiled_training_learns_and_resumes_to_the_bit(sets, tmp_path, monkeypatch):
     eager = fit(sets, tmp_path / "eager")
     monkeypatch.setattr(step, "PAYS", 0)
