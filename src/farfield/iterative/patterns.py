@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 
 from farfield.iterative.islands import islands
+from farfield.iterative.workers import look_at
 from farfield.machine.shapes import described, read_measured
-from farfield.physics.noise import corners, photon
+from farfield.physics.noise import corners, photons
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""
@@ -104,7 +105,7 @@ def read_patterns(
     mask : torch.Tensor, bool, shape (M, M) or as the patterns', optional
         True where the intensity was measured.
     quantum : float or torch.Tensor, shape (M, M) or as the patterns', optional
-        Intensity of one photon; by default found by `noise.photon`.
+        Intensity of one photon; by default found by `noise.photons`.
     background : float, torch.Tensor of shape (M, M) or as the patterns', or "corners", optional
         Intensity that is expected without an object.
 
@@ -149,8 +150,7 @@ def _counts(
 ) -> Counts:
     """Bring the noise's photon and the background to a pattern each, DC first."""
     if quantum is None:
-        found = [photon(pattern[pixels]) for pattern, pixels in zip(flat, seen, strict=True)]
-        one = torch.tensor(found, dtype=torch.float64, device=flat.device)[:, None, None]
+        one = look_at([flat], photons)[:, None, None]
     else:
         one = _each("quantum", quantum, intensity, least=torch.finfo(torch.float32).tiny)
     if isinstance(background, str) and background == "corners":

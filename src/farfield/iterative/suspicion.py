@@ -2,11 +2,52 @@
 
 import warnings
 
+import numpy as np
 import torch
 
 from farfield.iterative.patterns import Background
+from farfield.iterative.workers import look_at
+from farfield.machine.shapes import check_mask, check_stack
 from farfield.physics import outliers
 from farfield.physics.noise import dark_level
+from farfield.physics.screening import suspects
+
+
+def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outliers | None:
+    """Find what no far field shows, by `outliers.find`, in those patterns that may hold any.
+
+    Parameters
+    ----------
+    intensity : torch.Tensor, float, shape (…, M, M)
+    mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
+        True where it was measured; nothing is found elsewhere.
+
+    Returns
+    -------
+    Outliers or None
+        Each of the intensity's shape; None where nothing is found.
+
+    Raises
+    ------
+    ValueError
+        If these are no stack of patterns and its mask.
+    """
+    check_stack(intensity)
+    if not intensity.numel():
+        return None
+    stacks = [intensity.reshape(-1, *intensity.shape[-2:])]
+    if mask is not None:
+        mask = torch.as_tensor(mask, device=intensity.device)
+        check_mask("mask", mask, intensity)
+        stacks.append(mask.expand(intensity.shape).reshape(stacks[0].shape))
+    which = look_at(stacks, suspects).nonzero()[:, 0]
+    some = outliers.find(*(stack[which].cpu().numpy() for stack in stacks))
+    if not some.bad().any():
+        return None
+    found = outliers.Outliers(*np.zeros((3, *stacks[0].shape), bool))
+    for whole, part in zip(found, some, strict=True):
+        whole[which.cpu().numpy()] = part
+    return outliers.Outliers(*(whole.reshape(intensity.shape) for whole in found))
 
 
 def mask_outliers(intensity: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -22,7 +63,9 @@ def mask_outliers(intensity: torch.Tensor, mask: torch.Tensor | None) -> torch.T
     torch.Tensor, bool, shape (…, M, M)
         True where measured, and no outlier.
     """
-    good = torch.from_numpy(~_found(intensity, mask).bad()).to(intensity.device)
+    found = find(intensity, mask)
+    bad = torch.zeros_like(intensity, dtype=torch.bool) if found is None else torch.from_numpy(found.bad())
+    good = ~bad.to(intensity.device)
     return good if mask is None else good & torch.as_tensor(mask, device=intensity.device)
 
 
@@ -42,9 +85,9 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
         Which: nothing that is made of them is to be believed.
     """
     flat = intensity.reshape(-1, *intensity.shape[-2:])
-    found = _found(intensity, mask)
-    bad = torch.from_numpy(found.bad().reshape(flat.shape).any((-2, -1))).to(flat.device)
-    if bad.any():
+    bad = torch.zeros(len(flat), dtype=torch.bool, device=flat.device)
+    if (found := find(intensity, mask)) is not None:
+        bad |= torch.from_numpy(found.bad().reshape(flat.shape).any((-2, -1))).to(flat.device)
         said = "; ".join(outliers.sentences(found, intensity.cpu().numpy()))
         _warn(f"{said}: pass mask_outliers=True to mask them, or a mask= of your own")
     if isinstance(background, float | int | str):
@@ -60,10 +103,6 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
         )
         bad |= level > 0
     return bad
-
-
-def _found(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outliers:
-    return outliers.find(intensity.cpu().numpy(), None if mask is None else torch.as_tensor(mask).cpu().numpy())
 
 
 def _warn(sentence: str) -> None:

@@ -1,7 +1,7 @@
 """Batches side by side, on as many cores as torch may use."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -14,13 +14,16 @@ PIXELS_AT_ONCE = 2**16
 
 PIXELS_ON_GPU = 2**24
 
+PIXELS_LOOKED_AT = 2**18
+"""Of a batch on a CPU that is looked at once, by many short operations: each should take longer than to begin it."""
+
 SWITCH_INTERVAL = 5e-5
 """Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
 
 
-def split(items: torch.Tensor, side: int, threads: int) -> tuple[torch.Tensor, ...]:
+def split(items: torch.Tensor, side: int, threads: int, pixels: int = PIXELS_AT_ONCE) -> tuple[torch.Tensor, ...]:
     """Cut items, each a frame of side², into batches as large as caches like and as many as there are threads."""
-    size = max(1, (PIXELS_AT_ONCE if threads else PIXELS_ON_GPU) // side**2)
+    size = max(1, (pixels if threads else PIXELS_ON_GPU) // side**2)
     parts = max(-(-len(items) // size), min(threads, len(items)), 1)
     return items.tensor_split(parts)
 
@@ -55,3 +58,10 @@ def enough_memory() -> Iterator[None]:
             "expected the GPU's memory to hold the patterns and what is made of them, got none left; reconstruct "
             "fewer patterns at a time, end what else uses the GPU, or compute on the CPU"
         ) from None
+
+
+def look_at(stacks: Sequence[torch.Tensor], look: Callable) -> torch.Tensor:
+    """Tell something of each pattern of stacks, (batch, M, M): what `look` finds of theirs in batches, (batch,)."""
+    with workers(stacks[0].device) as (go, threads):
+        batches = (split(stack, stack.shape[-1], threads, PIXELS_LOOKED_AT) for stack in stacks)
+        return torch.cat([*go(look, *batches)])

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool
 from scipy import ndimage
 
+from farfield.iterative import suspicion
 from farfield.iterative.asking import WARM_RECIPE
 from farfield.iterative.patterns import read_patterns
 from farfield.iterative.reconstruction import reconstruct
@@ -101,10 +102,9 @@ def _check(patterns: _Patterns, mask: str | Path | None, side: int, path: str | 
 
 def _warn_of(intensity: Intensity, mask: Mask) -> None:
     """Warn of what `reconstruct` warns of: outliers, and a dark level."""
-    data = intensity.numpy()
-    found = outliers.find(data, None if mask is None else mask.numpy())
-    if found.bad().any():
-        said = "; ".join(outliers.sentences(found, data))
+    found = suspicion.find(intensity, mask)
+    if found is not None:
+        said = "; ".join(outliers.sentences(found, intensity.numpy()))
         warnings.warn(f"{said}: mask them (mask=, --mask)", stacklevel=3)
     level = noise.dark_level(intensity, torch.ones_like(intensity, dtype=torch.bool) if mask is None else mask)
     if level.any():

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 
 LEAST_EXPECTED = 1e-2
 """Counts that a model's darkest pixels are taken for: one photon where it has none would weigh beyond measure."""
@@ -25,6 +25,9 @@ FLAT = 0.9
 
 FEWEST = 16
 """Pixels that must be whole multiples of a photon before a pattern is taken for counts."""
+
+SAMPLED = 61
+"""Of so many pixels one is looked at first: where these are no multiples, all are not."""
 
 
 def deviance(counts: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
@@ -75,7 +78,7 @@ def mean_deviance(expected: torch.Tensor) -> torch.Tensor:
 
 
 def photon(pattern: torch.Tensor) -> float:
-    """Find the intensity of one photon in a pattern of counts, of whatever scale.
+    """Find the intensity of one photon in a pattern of counts, as `photons` does.
 
     Parameters
     ----------
@@ -85,22 +88,74 @@ def photon(pattern: torch.Tensor) -> float:
     Returns
     -------
     float
+    """
+    return float(photons(pattern.reshape(1, -1))[0])
+
+
+def photons(patterns: torch.Tensor) -> torch.Tensor:
+    """Find the intensity of one photon in each pattern of counts, of whatever scale.
+
+    Parameters
+    ----------
+    patterns : torch.Tensor, float, shape (batch, …)
+        Not below zero, and zero where nothing was measured.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (batch,)
         The largest value of which the pixels are whole multiples; NaN if there is none, as without noise.
     """
-    values = pattern[pattern > 0].double()
-    if len(values) < FEWEST:
-        return torch.nan
-    if float(values.max()) < LARGEST_WHOLE and bool((values == values.round()).all()):
-        return float(np.gcd.reduce(values.long().unique().cpu().numpy()))
-    least = float(values.min())
-    for share in range(1, 11):  # the darkest pixel that was hit may hold a few photons
-        quantum = least / share
-        few = values[values < COUNTABLE * quantum] / quantum
-        if len(few) < FEWEST:
-            break
-        if float((few - few.round()).abs().sub_(few * 1e-6).max()) < 1e-3 and float(few.max()) > share:
-            return quantum
-    return torch.nan
+    pixels = patterns.flatten(1)
+    least, largest = F.threshold(pixels, 0, torch.inf).amin(1), pixels.amax(1)
+    enough = pixels.sign().sum(1) >= FEWEST
+    whole = (pixels.frac().amax(1) == 0) & (largest < LARGEST_WHOLE)
+    found = torch.where(enough & whole, least.double(), torch.nan)
+    some = (found > 1).nonzero()[:, 0]  # what divides all divides the least
+    found[some] = _divisor(pixels[some].double(), found[some])
+    some = (enough & ~whole).nonzero()[:, 0]
+    found[some] = _quantum(pixels[some], least[some].double())
+    return found
+
+
+def _divisor(pixels: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Find the greatest common divisor of whole numbers, (batch,), of which one is the least above zero."""
+    found = least.clone()
+    left = torch.arange(len(found), device=found.device)
+    while len(left):
+        divisor = found[left, None]
+        rest = pixels[left] - divisor * (pixels[left] / divisor).floor()
+        less = F.threshold(rest, 0, torch.inf).amin(1)
+        left, less = left[less < torch.inf], less[less < torch.inf]
+        found[left] = less  # a multiple of the divisor, too
+    return found
+
+
+def _quantum(pixels: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Find the largest share of the least pixel of which those that are not too bright are multiples, (batch,)."""
+    found = torch.full_like(least, torch.nan)
+    # The darkest pixel that was hit may hold a few photons. Some of the pixels rule out most of the shares.
+    shares = least[:, None] / torch.arange(1, 11, device=least.device)
+    possible = _are_whole(_countable(pixels[:, None, ::SAMPLED].double(), shares))
+    while len(left := possible.any(1).nonzero()[:, 0]):
+        share = possible[left].int().argmax(1)
+        quantum = shares[left, share]
+        counts = _countable(pixels[left].double(), quantum)
+        enough = counts.sign().sum(1) >= FEWEST  # of smaller shares fewer are not too bright
+        fits = enough & _are_whole(counts) & (counts.amax(1) > share + 1)
+        found[left[fits]] = quantum[fits]
+        possible[left, share] = False
+        possible[left[fits | ~enough]] = False
+    return found
+
+
+def _countable(pixels: torch.Tensor, quantum: torch.Tensor) -> torch.Tensor:
+    """Pixels in units of a quantum, and zero for those that single precision does not tell from other numbers."""
+    return F.threshold(pixels / -quantum[..., None], -COUNTABLE, 0.0).neg_()
+
+
+def _are_whole(counts: torch.Tensor) -> torch.Tensor:
+    """Tell which rows are whole numbers, to single precision."""
+    return counts.round().sub_(counts).abs_().sub_(counts, alpha=1e-6).amax(-1) < 1e-3
 
 
 def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tensor) -> torch.Tensor:
