@@ -12,7 +12,7 @@ WARM_UP = 3
 """Updates before the capture."""
 
 PAYS = 9000
-"""Updates from which it pays to compile a network for a GPU: that takes 14 to 22 s, and 3 where another job has (H100)."""
+"""Updates from which it pays to compile a network: 14 to 22 s, 3 where another job has, for half a millisecond each."""
 
 
 class Step:
