@@ -12,7 +12,7 @@ WARM_UP = 3
 """Updates before the capture."""
 
 PAYS = 9000
-"""Updates from which it pays to compile a network: 14 to 22 s, 3 where another job has, for half a millisecond each."""
+"""Updates from which it pays to compile a network, which takes 14 to 22 s (3, where another job has), on a GPU."""
 
 
 class Step:
