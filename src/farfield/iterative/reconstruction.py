@@ -11,10 +11,12 @@ from farfield.iterative import judging
 from farfield.iterative.asking import BETA, read_asked
 from farfield.iterative.consensus import Consensus, bring_together
 from farfield.iterative.patterns import Background, Patterns
+from farfield.iterative.recipe import total
 from farfield.iterative.results import Results
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.iterative.starts import Options, Starts, begin
 from farfield.iterative.workers import enough_memory, split, workers
+from farfield.machine.passes import compiling
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
 
@@ -179,6 +181,7 @@ def reconstruct(
     with (
         tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
         workers(intensity.device) as (go, threads),
+        compiling(patterns.amplitude.numel() * starts * total(options.steps)),
     ):
         _make_starts(results, patterns, options, starts, go, threads, bar)
         results.sort()

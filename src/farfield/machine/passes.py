@@ -1,13 +1,15 @@
 """Passes over stacks of images, one for what torch would make in several: memory, not arithmetic, is what they cost.
 
 On a CPU numba compiles each to one loop, the first time that it is called (a few seconds, kept on disk). On a GPU
-torch does the same, operation by operation, and those of every iteration compiled to one kernel where images are so
-large that they pay for it. A test holds the roads to each other.
+torch does the same, operation by operation, and those of every iteration compiled to one kernel where that pays. A test
+holds the roads to each other.
 """
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import numba
@@ -37,8 +39,20 @@ def compiled(loop: Callable) -> Callable:
         return numba.njit(**options)(bare)
 
 
-FUSED = 2**20
-"""Pixels from which a GPU's time is that of memory, and no longer that of launches: compiling takes seconds."""
+PAYS = 2e11
+"""Pixels gone through from which compiling pays on a GPU: it takes 5 to 16 s, and saves 3e-11 s a pixel (H100)."""
+
+_compiling = ContextVar("compiling", default=False)
+
+
+@contextmanager
+def compiling(pixels: float) -> Iterator[None]:
+    """Compile what is made within on a GPU, if so many pixels are to be gone through that it pays."""
+    token = _compiling.set(pixels >= PAYS)
+    try:
+        yield
+    finally:
+        _compiling.reset(token)
 
 
 @cache
@@ -48,8 +62,8 @@ def _kernel(definition: Callable) -> Callable:
 
 
 def _on_gpu(definition: Callable, images: torch.Tensor, *rest: object) -> torch.Tensor:
-    """Make a pass over complex images: operation by operation, or, over many pixels, as one kernel."""
-    fused = images.numel() >= FUSED and compiles(images.device.type)
+    """Make a pass over complex images: operation by operation, or as one kernel."""
+    fused = _compiling.get() and compiles(images.device.type)
     pixels = torch.view_as_real(images.reshape(-1))
     others = (x.expand_as(images).reshape(-1) if isinstance(x, torch.Tensor) else x for x in rest)
     others = (torch.view_as_real(x) if isinstance(x, torch.Tensor) and x.is_complex() else x for x in others)
