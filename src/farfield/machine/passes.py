@@ -1,7 +1,7 @@
 """Passes over stacks of images, one for what torch would make in several: memory, not arithmetic, is what they cost.
 
 On a CPU numba compiles each to one loop, the first time that it is called (a few seconds, kept on disk). On a GPU
-torch does the same, operation by operation, and those of every iteration compiled to one kernel where that pays. A test
+torch does the same, operation by operation, and those of every iteration compiled to one kernel where it pays. A test
 holds the roads to each other.
 """
 
@@ -46,7 +46,7 @@ _compiling = ContextVar("compiling", default=False)
 
 
 @contextmanager
-def compiling(pixels: float) -> Iterator[None]:
+def compiling(pixels: float | int) -> Iterator[None]:
     """Compile what is made within on a GPU, if so many pixels are to be gone through that it pays."""
     token = _compiling.set(pixels >= PAYS)
     try:
