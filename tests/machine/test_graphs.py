@@ -34,8 +34,8 @@ def gpu(monkeypatch):
     Graph.made = []
     stream = SimpleNamespace(wait_stream=lambda other: None)
     pretended = {
-        "current_stream": lambda: stream,
-        "Stream": lambda: stream,
+        "current_stream": lambda device: stream,
+        "Stream": lambda device: stream,
         "stream": lambda stream: nullcontext(),
         "synchronize": lambda: None,
         "set_sync_debug_mode": lambda mode: None,
@@ -118,6 +118,19 @@ def test_a_capture_that_fails_is_said_once_and_loses_nothing(caplog, monkeypatch
     assert len(caplog.messages) == 1
     assert "operation not permitted" in caplog.messages[0]
     assert "more of it" not in caplog.messages[0]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_of_several_gpus_it_is_that_of_the_tensors(monkeypatch):
+    asked = []
+    for name in ("current_stream", "Stream"):
+        plain = getattr(graphs.torch.cuda, name)
+        monkeypatch.setattr(
+            graphs.torch.cuda, name, lambda device, plain=plain: (asked.append(device), plain(device))[1]
+        )
+    a = torch.ones(2)
+    made(lambda a: 2 * a)(a)
+    assert asked == [a.device, a.device]  # the current device's stream would capture nothing of another's work
 
 
 def test_on_a_cpu_it_is_a_call():

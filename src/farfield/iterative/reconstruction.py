@@ -65,7 +65,6 @@ class Reconstruction(NamedTuple):
     solved: PerSampleBool
 
 
-@enough_memory()
 def reconstruct(
     intensity: Intensity,
     recipe: str | None = None,
@@ -158,36 +157,37 @@ def reconstruct(
     check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
-    patterns, options, suspect = read_asked(
-        intensity,
-        recipe,
-        seed=seed,
-        mask=mask,
-        support=support,
-        fixed=fixed,
-        values=values,
-        free=free,
-        quantum=quantum,
-        background=background,
-        oversampling=oversampling,
-        beta=beta,
-        shrinkwrap=shrinkwrap,
-        start=start,
-        dimensions=dimensions,
-        mask_outliers=mask_outliers,
-    )
-    every = keep in ("mean", "all")
-    results = Results(patterns, starts, every)
-    with (
-        tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
-        workers(intensity.device) as (go, threads),
-        compiling(patterns.amplitude.numel() * starts * total(options.steps)),
-    ):
-        _make_starts(results, patterns, options, starts, go, threads, bar)
-        results.sort()
-        if keep in ("consensus", "group"):
-            _bring_together(results, patterns, options, go, threads)
-    return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
+    with enough_memory():  # a decorator would stand where warnings look for who called
+        patterns, options, suspect = read_asked(
+            intensity,
+            recipe,
+            seed=seed,
+            mask=mask,
+            support=support,
+            fixed=fixed,
+            values=values,
+            free=free,
+            quantum=quantum,
+            background=background,
+            oversampling=oversampling,
+            beta=beta,
+            shrinkwrap=shrinkwrap,
+            start=start,
+            dimensions=dimensions,
+            mask_outliers=mask_outliers,
+        )
+        every = keep in ("mean", "all")
+        results = Results(patterns, starts, every)
+        with (
+            tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
+            workers(intensity.device) as (go, threads),
+            compiling(patterns.amplitude.numel() * starts * total(options.steps)),
+        ):
+            _make_starts(results, patterns, options, starts, go, threads, bar)
+            results.sort()
+            if keep in ("consensus", "group"):
+                _bring_together(results, patterns, options, go, threads)
+        return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 
 
 def _make_starts(

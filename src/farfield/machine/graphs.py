@@ -45,8 +45,9 @@ class Captured:
         """Call it; what a replay returns is overwritten by the next one."""
         if not arguments[0].is_cuda:
             return self.function(*arguments)
+        device = arguments[0].device  # of several GPUs, not always the current one: only its own stream is captured
         # A network's gradients are summed up in the stream of the first call: all calls must be in one.
-        outer, self.stream = torch.cuda.current_stream(), self.stream or torch.cuda.Stream()
+        outer, self.stream = torch.cuda.current_stream(device), self.stream or torch.cuda.Stream(device)
         self.stream.wait_stream(outer)
         with torch.cuda.stream(self.stream):
             result = self._call(*arguments)
