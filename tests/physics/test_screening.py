@@ -96,7 +96,7 @@ def test_whatever_is_found_was_suspected(clean, plant, kind):
                 suspected = suspects(stacked, told).numpy()
                 assert not (found & ~suspected).any()
             alone = [suspects(stacked[[i]], None if told is None else told[[i]]) for i in range(5)]
-            assert torch.cat(alone).tolist() == suspected[:5].tolist()
+            assert not (found[:5] & ~torch.cat(alone).numpy()).any()
     assert seen > 0.1 * 12 * COUNT
 
 

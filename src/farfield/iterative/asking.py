@@ -10,6 +10,7 @@ from farfield.iterative.patterns import Background, Patterns, read_patterns
 from farfield.iterative.recipe import parse
 from farfield.iterative.shrinkwrap import REFERENCE, Shrinkwrap, object_side
 from farfield.iterative.starts import Options, Values, read_start
+from farfield.iterative.workers import look_at
 from farfield.machine.shapes import check_mask, check_whole
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
@@ -131,7 +132,7 @@ def _sides(patterns: Patterns, oversampling: float | int | None) -> torch.Tensor
     side = patterns.amplitude.shape[-1]
     if oversampling is not None:
         return torch.full(patterns.number.shape, side / oversampling, device=patterns.amplitude.device)
-    return object_side(REFERENCE.first_support(patterns.filled)).clamp(1, side)
+    return look_at([patterns.filled], lambda filled: object_side(REFERENCE.first_support(filled))).clamp(1, side)
 
 
 def _read_support(support: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:

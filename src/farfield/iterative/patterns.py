@@ -184,7 +184,7 @@ def _each(
 
 def _check_signal(amplitude: torch.Tensor) -> None:
     """Refuse patterns of which a background leaves nothing."""
-    nothing = ~amplitude.any(-1).any(-1)
+    nothing = amplitude.amax((-2, -1)) == 0
     if nothing.any():
         raise ValueError(
             f"expected a background below some of the intensities, got one that leaves nothing of pattern "
@@ -196,13 +196,14 @@ def _check_content(flat: torch.Tensor, masked: bool) -> None:
     """Refuse patterns that hold nothing, or more than float32 can work with."""
     if not len(flat):
         raise ValueError("expected at least one pattern, got none; give a stack of patterns")
-    strongest = flat.amax()
+    peaks = flat.amax((-2, -1))
+    strongest = peaks.amax()
     if strongest > LARGEST or 0 < strongest < 1 / LARGEST:
         raise ValueError(
             f"expected intensities whose maximum lies between {1 / LARGEST:g} and {LARGEST:g}, "
             f"got {strongest:.1e}; rescale them"
         )
-    empty = ~flat.any(-1).any(-1)
+    empty = peaks == 0
     if empty.any():
         where, advice = "", "drop it"
         if masked:
@@ -219,12 +220,13 @@ def _check_centre(flat: torch.Tensor) -> None:
     edge = side // 8
     near = torch.arange(side, device=flat.device).sub(side // 2).abs()
     central, outer = (near <= edge).to(flat.dtype), (near >= side // 2 - edge).to(flat.dtype)
-    energy = [torch.einsum("bij,i,j->b", flat, line, line) for line in (central, outer)]
     peak = flat.flatten(1).argmax(1)
     row, column = peak // side, peak % side
-    wrong = (outer[row] * outer[column] > 0) & (energy[1] > energy[0])
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
+    wrong = (outer[row] * outer[column]).nonzero()[:, 0]
+    energy = [torch.einsum("bij,i,j->b", flat[wrong], line, line) for line in (central, outer)]
+    wrong = wrong[energy[1] > energy[0]]
+    if len(wrong):
+        first = int(wrong[0])
         if _is_single(flat[first], int(row[first]), int(column[first])):
             raise ValueError(
                 f"expected the DC in the centre of the frame, got a single pixel of pattern {first}, at "

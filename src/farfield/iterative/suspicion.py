@@ -94,7 +94,7 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
         return bad
     seen = torch.as_tensor(True if mask is None else mask, device=flat.device)
     beyond = flat - background.expand(intensity.shape).reshape(flat.shape) if torch.is_tensor(background) else flat
-    level = dark_level(beyond, seen.expand(intensity.shape).reshape(flat.shape))
+    level = look_at([beyond, seen.expand(intensity.shape).reshape(flat.shape)], dark_level)
     if level.any():
         first = int(level.nonzero()[0])
         _warn(

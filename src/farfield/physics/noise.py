@@ -216,6 +216,6 @@ def _quantiles(
     patterns: torch.Tensor, measured: torch.Tensor, where: torch.Tensor, share: list[float]
 ) -> torch.Tensor:
     """Quantiles of the measured pixels in a region, (shares, batch); 0 where there are none."""
-    values = torch.where(measured, patterns.double(), torch.nan)[:, where]
+    values = torch.where(measured[:, where], patterns[:, where].double(), torch.nan)
     wanted = torch.tensor(share, dtype=torch.float64, device=patterns.device)
     return values.nanquantile(wanted, dim=-1).nan_to_num(0.0)

@@ -39,8 +39,8 @@ def suspects(patterns: torch.Tensor, measured: torch.Tensor | None = None) -> to
     positive = F.threshold(seen, 0, torch.inf)
     least = positive.amin((-2, -1))  # no unit of `find` is smaller
     hot = _hot(seen, hidden, least)
-    left = hot.nonzero()[:, 0]
-    hot[left] = _hot(seen[left], hidden[left], _unit(seen[left], least[left]))  # costs more, for a few
+    if len(left := hot.nonzero()[:, 0]):
+        hot[left] = _hot(seen[left], hidden[left], _unit(seen[left], least[left]))  # costs more, for a few
     found = hot | _flagged(seen) | _modules(seen, measured, least)
     for axis, lines in ((-1, seen), (-2, seen.mT)):
         some = None if measured is None else measured.any(axis)
@@ -49,10 +49,11 @@ def suspects(patterns: torch.Tensor, measured: torch.Tensor | None = None) -> to
 
 
 def _unit(seen: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
-    """What `find` takes for the unit of frames, (batch,), or a little less, given the least above zero."""
+    """What `find` takes for the unit of frames, (batch,), or less, given the least above zero."""
     pixels = F.threshold(seen.flatten(1), 0, torch.inf)
-    tenth = pixels.isfinite().sum(1, keepdim=True).sub(1).clamp_min(0) // 10
-    return torch.where(seen.frac().amax((-2, -1)) == 0, least, pixels.sort(1).values.gather(1, tenth)[:, 0])
+    few = int(pixels.isfinite().sum(1).amin())  # of the darkest frame: ranks differ little in a stack
+    tenth = pixels.kthvalue(max(few - 1, 0) // 10 + 1, dim=1).values
+    return torch.where(seen.frac().amax((-2, -1)) == 0, least, tenth)
 
 
 def _flagged(seen: torch.Tensor) -> torch.Tensor:
