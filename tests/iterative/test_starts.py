@@ -1,5 +1,8 @@
 """Reconstruction from objects that are given, such as a network's."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -86,6 +89,20 @@ def test_a_watched_start_ends_where_the_other_does(objects):
     *_, last = iterative.watch(pattern, "30*HIO+10*ER", start=start)
     found = iterative.reconstruct(pattern, "30*HIO+10*ER", start=start)
     assert torch.allclose(last.objects, found.objects, atol=1e-5)
+
+
+def test_a_run_that_ends_leaves_nothing_to_the_collector(objects):
+    patterns, options, _ = asking.read_asked(measure(objects[:2]), "20*HIO+5*ER")
+    gc.disable()  # a GPU's memory, which its captures hold, does not wake it
+    try:
+        run = starts.begin(patterns, options, torch.zeros_like(patterns.number))
+        made = weakref.ref(run.make)
+        for _ in run.iterate_all():
+            pass
+        del run
+        assert made() is None
+    finally:
+        gc.enable()
 
 
 def test_a_start_has_any_scale_frame_and_batch(monkeypatch, objects):

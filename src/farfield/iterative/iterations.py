@@ -51,34 +51,45 @@ class Iterations:
             Overwritten, on a GPU, by the next call.
         """
         key, name = (algorithm, count), f"{count} iterations of {algorithm}"
-        captured = self.captured.get(key) or Captured(partial(self._go, *key, carried), WARM_UP, name)
+        go = partial(_go, *key, self.beta, self.values, carried)  # not a method: a GPU's memory would wait for cycles
+        captured = self.captured.get(key) or Captured(go, WARM_UP, name)
         found = captured(*tensors)
         if not carried:  # what is carried begins anew in each step, somewhere else in memory
             self.captured[key] = captured
         return found
 
-    def _go(self, algorithm: str, count: int, carried: Carried, iterate: torch.Tensor, *constraints: object) -> Found:
-        project, allowed = self._constrain(*constraints)
-        for _ in range(count):
-            iterate, image = ALGORITHMS[algorithm](iterate, project, allowed, self.beta, carried)
-        return iterate, image
 
-    def _constrain(
-        self, support: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None
-    ) -> tuple[Project, torch.Tensor]:
-        """Make the modulus projection, and the pixels where objects may be.
+def _go(
+    algorithm: str,
+    count: int,
+    beta: float,
+    values: str,
+    carried: Carried,
+    iterate: torch.Tensor,
+    *constraints: torch.Tensor,
+) -> Found:
+    project, allowed = _constrain(values, *constraints)
+    for _ in range(count):
+        iterate, image = ALGORITHMS[algorithm](iterate, project, allowed, beta, carried)
+    return iterate, image
 
-        Positive objects may be where their last projection is above zero: it changes with each.
-        """
-        project = partial(project_modulus, amplitude=amplitude, free=free)
-        if self.values == "complex":
-            return project, support
-        allowed = support.clone()
 
-        def project_real(iterate: torch.Tensor) -> torch.Tensor:
-            real = project(iterate).real
-            if self.values == "positive":
-                torch.logical_and(support, real > 0, out=allowed)
-            return torch.complex(real, torch.zeros_like(real))
+def _constrain(
+    values: str, support: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None
+) -> tuple[Project, torch.Tensor]:
+    """Make the modulus projection, and the pixels where objects may be.
 
-        return project_real, allowed
+    Positive objects may be where their last projection is above zero: it changes with each.
+    """
+    project = partial(project_modulus, amplitude=amplitude, free=free)
+    if values == "complex":
+        return project, support
+    allowed = support.clone()
+
+    def project_real(iterate: torch.Tensor) -> torch.Tensor:
+        real = project(iterate).real
+        if values == "positive":
+            torch.logical_and(support, real > 0, out=allowed)
+        return torch.complex(real, torch.zeros_like(real))
+
+    return project_real, allowed
