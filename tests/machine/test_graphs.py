@@ -39,6 +39,7 @@ def gpu(monkeypatch):
         "stream": lambda stream: nullcontext(),
         "synchronize": lambda: None,
         "set_sync_debug_mode": lambda mode: None,
+        "get_sync_debug_mode": lambda: 0,
         "CUDAGraph": Graph,
     }
     for name, value in pretended.items():
@@ -137,3 +138,21 @@ def test_on_a_cpu_it_is_a_call():
     captured = Captured(lambda a, number: (a, number), 0, "a pair")
     a = torch.ones(2)
     assert captured(a, 0.5) == (a, 0.5)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_of_a_capture_that_fails_in_its_middle_the_cause_is_said(caplog, monkeypatch):
+    def invalid(self):
+        raise RuntimeError("the end of an invalid capture")
+
+    def once(a):
+        if Graph.made and not caplog.messages:
+            raise RuntimeError("the cause")
+        return 3 * a
+
+    monkeypatch.setattr(Graph, "capture_end", invalid)
+    captured = made(once, warm_up=1)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert torch.equal(captured(torch.ones(2)), torch.full((2,), 3.0))
+    assert caplog.messages == ["a sum cannot be captured, so it runs launch by launch: the cause"]

@@ -39,7 +39,7 @@ def all_roads(both_roads):
     """The same, and as on a GPU where it pays: compiled by torch, for what is made in every iteration."""
 
     def call(function, *arguments):
-        if not devices.compiles("cpu"):
+        if not devices.compiles(torch.device("cpu")):
             pytest.skip("torch finds no C++ compiler")
         ways = both_roads(function, *arguments)
         with passes.compiling(math.inf):

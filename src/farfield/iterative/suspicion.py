@@ -35,7 +35,9 @@ def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outlier
     check_stack(intensity)
     if not intensity.numel():
         return None
-    stacks = [intensity.reshape(-1, *intensity.shape[-2:])]
+    # Half precision has no number for most flags.
+    numbers = intensity.float() if intensity.dtype == torch.float16 else intensity
+    stacks = [numbers.reshape(-1, *intensity.shape[-2:])]
     if mask is not None:
         mask = torch.as_tensor(mask, device=intensity.device)
         check_mask("mask", mask, intensity)

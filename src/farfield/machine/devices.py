@@ -131,10 +131,10 @@ def _ask(device: torch.device) -> None:
 
 
 @cache
-def compiles(kind: str) -> bool:
-    """Tell whether torch can compile for this kind of device: it needs a C compiler, and Triton for a GPU."""
+def compiles(device: torch.device) -> bool:
+    """Tell whether torch can compile for this device: it needs a C compiler, and Triton for a GPU."""
     try:
-        torch.compile(lambda x: 2 * x + 1)(torch.ones(2, device=kind))
+        torch.compile(lambda x: 2 * x + 1)(torch.ones(2, device=device))
     except Exception as error:  # whatever is missing, or does not fit: torch has no one error for it
         logger.warning("torch compiles nothing here, and runs operation by operation: %s", str(error).split("\n")[0])
         return False

@@ -78,11 +78,12 @@ class Captured:
         given = _as_tensors(arguments)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
+            before = torch.cuda.get_sync_debug_mode()
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 result = self.function(*given)
             finally:
-                torch.cuda.set_sync_debug_mode("default")
+                torch.cuda.set_sync_debug_mode(before)
         for warning in warned:
             said = str(warning.message)
             if "called a synchronizing" in said and self.warm_up == 0:
@@ -103,7 +104,8 @@ class Captured:
             finally:
                 graph.capture_end()
         except RuntimeError as error:
-            self._give_up(str(error).split("\n")[0])
+            cause = error.__context__ or error  # the end of a capture that failed fails too, and says less
+            self._give_up(str(cause).split("\n")[0])
         else:
             self.graph = graph
 

@@ -63,7 +63,7 @@ def _kernel(definition: Callable) -> Callable:
 
 def _on_gpu(definition: Callable, images: torch.Tensor, *rest: object) -> torch.Tensor:
     """Make a pass over complex images: operation by operation, or as one kernel."""
-    fused = _compiling.get() and compiles(images.device.type)
+    fused = _compiling.get() and compiles(images.device)
     pixels = torch.view_as_real(images.reshape(-1))
     others = (x.expand_as(images).reshape(-1) if isinstance(x, torch.Tensor) else x for x in rest)
     others = (torch.view_as_real(x) if isinstance(x, torch.Tensor) and x.is_complex() else x for x in others)
