@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results reproduction report wheels test pandas oldest bench lint lock clean
+.PHONY: help setup results reproduction report wheels test pandas oldest bench bench-gpu lint lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 # Snakemake calls the environment's Python without quotes.
 $(VENV)/.installed: requirements.txt pyproject.toml
@@ -69,6 +69,9 @@ bench: setup ## speed and quality of iterative methods and of training beside ot
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/iterative.py results/benchmarks
 	$(BIN)/python benchmarks/training.py results/benchmarks
+
+bench-gpu: setup ## speed of iterations, training and SA-MSE on a CUDA GPU, into results/benchmarks
+	$(BIN)/python benchmarks/gpu.py results/benchmarks
 
 lint: setup ## ruff, snakefmt and snakemake's own linter
 	$(BIN)/ruff check .

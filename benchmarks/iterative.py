@@ -6,15 +6,11 @@ Speed: one core, rounds interleaved, so that all see the same machine. Quality: 
 About 6 minutes on two cores.
 """
 
-import contextlib
-import io
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything reads it
@@ -24,7 +20,7 @@ import pandas as pd
 import scipy.fft
 import scipy.ndimage
 import torch
-from cohere_core.controller.phasing import Rec
+from common import ITERATIONS, SPEED_RECIPE, cohere, machine, write
 
 from farfield import iterative
 from farfield.iterative.workers import PIXELS_AT_ONCE
@@ -37,16 +33,6 @@ SIDES = {64: 64, 128: 16, 256: 4, 512: 1}
 """Pattern sides, and how many patterns farfield reconstructs at a time."""
 
 ROUNDS = 5
-SPEED_RECIPE, ITERATIONS = "2*(450*HIO+50*ER)", 1000
-
-COHERE = {
-    "shrink_wrap_trigger": [1, 20],
-    "shrink_wrap_type": "GAUSS",
-    "shrink_wrap_threshold": 0.1,
-    "shrink_wrap_gauss_sigma": 1.0,
-    "initial_support_area": [0.5, 0.5],
-    "hio_beta": 0.9,
-}
 
 
 def bound(side: int, count: int) -> float:
@@ -79,19 +65,6 @@ def plain_loop(pattern: np.ndarray, iterations: int = ITERATIONS) -> float:
             blurred = scipy.ndimage.gaussian_filter(np.abs(projected), sigma, mode="wrap")
             support, sigma = blurred > 0.25 * blurred.max(), max(0.95 * sigma, 1.0)
     return (time.perf_counter() - begin) / iterations
-
-
-def cohere(pattern: np.ndarray, recipe: str, folder: Path) -> tuple[np.ndarray, float]:
-    """Object and seconds an iteration of cohere_core on numpy."""
-    np.save(folder / "data.npy", np.sqrt(pattern).astype(np.float32))
-    with contextlib.redirect_stdout(io.StringIO()):
-        run = Rec({**COHERE, "algorithm_sequence": recipe}, str(folder / "data.npy"), "np", debug=True)
-        run.init_dev(-1)
-        run.init_iter_loop()
-        begin = time.perf_counter()
-        run.iterate()
-        seconds = time.perf_counter() - begin
-    return np.asarray(run.ds_image * run.support), seconds / run.iter_no
 
 
 def ours(patterns: torch.Tensor) -> float:
@@ -166,34 +139,15 @@ def quality(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["set", "method", "starts", "iterations", "solved", "median"])
 
 
-def machine() -> str:
-    """Name what was measured on, and with."""
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("farfield", "torch", "scipy", "numpy", "cohere_core"))
-    return f"{names[0]}; Python {platform.python_version()}, {packages}"
-
-
 def main(target: Path) -> None:
     """Measure, print, and write CSV and Markdown."""
     keep_freed_memory()
-    target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for name, make in {"iterative-speed": speed, "iterative-quality": quality}.items():
             begin = time.perf_counter()
             table = make(Path(folder))
-            table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
-            text = f"{machine()}\n\n{markdown(table)}\n"
-            (target / f"{name}.md").write_text(text)
+            text = write(table, target, name, machine(["torch", "scipy", "numpy", "cohere_core"]))
             print(f"{text}\n{time.perf_counter() - begin:.0f} s", flush=True)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Write a table as Markdown."""
-    cells = table.map(lambda value: f"{value:.3g}" if isinstance(value, float) else str(value))
-    lines = [list(table.columns), ["---"] * len(table.columns), *cells.values.tolist()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

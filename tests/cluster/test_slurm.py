@@ -27,14 +27,22 @@ from farfield.study import cluster
 PROFILE, CONFIG = ["--workflow-profile", "profiles/slurm"], ["--configfile", "part.yaml"]
 # Intervals for jobs of seconds; on the command line group-components takes the place of the profile's.
 BRISK = [
-    *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
-    *("--latency-wait", "10", "--group-components", "cell=2", "variants=1", "gaussian=2", "sets=1"),
+    *("--max-status-checks-per-second", "1", "--latency-wait", "10"),
+    *("--group-components", "cell=2", "variants=1", "gaussian=2", "sets=1"),
 ]
+# Snakemake as it is, but that its plugin asks SLURM every two seconds, and not 2, 12, 22, 32 … after the last news.
+BRISK_SNAKEMAKE = f"""#!{sys.executable}
+import asyncio
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+RemoteExecutor.sleep = lambda self: asyncio.sleep(2)
+main()
+"""
 STARTED = []  # every process, so that none outlives the tests
 SPEAKING = threading.Lock()  # held by who must be heard by SLURM
 TABLES = ["table1", "table2", "table3", "table4", "table5", "paired", "noise", "gaussian"]
 CELL, LOG = "results/test/models/unet/after/n64/seed0", "results/test/logs/train/unet/after/n64/seed0.log"
-EPOCHS = 600  # ten seconds and more, in which a training can be cut off
+EPOCHS = 400  # ten seconds and more, in which a training can be cut off
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +53,8 @@ def slurm():
     with tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder:
         daemons = Slurm(Path(folder))
         try:
+            (daemons.folder / "bin/snakemake").write_text(BRISK_SNAKEMAKE)
+            (daemons.folder / "bin/snakemake").chmod(0o755)
             daemons.begin()
             yield daemons
         finally:
@@ -55,22 +65,21 @@ def slurm():
 
 
 def configure(path, **changes):
-    """Write a config: of the test study one network and one baseline, and changes to that."""
+    """Write a config: the part of the test study that `TABLES` hold of one network and two recipes; and changes."""
     config = yaml.safe_load((ROOT / "config/test.yaml").read_text())
+    kept = {"objectives": ("before", "after"), "baselines": ("hio-tuned",), "refined": ("after-refined",)}
+    part = {key: {name: config[key][name] for name in names} for key, names in kept.items()}
     training = config["training"] | changes.pop("training", {})
-    baselines = {"hio-tuned": config["baselines"]["hio-tuned"]}
-    config |= {"networks": ["unet"], "baselines": baselines, "training": training, **changes}
-    path.write_text(yaml.safe_dump(config, sort_keys=False))  # methods stand in tables in the config's order
+    config |= {"networks": ["unet"], "tables": TABLES, "figures": ["error-against-size"], "training": training}
+    path.write_text(yaml.safe_dump(config | part | changes, sort_keys=False))  # tables are in the config's order
 
 
 def start(slurm, folder, *command):
     """Start snakemake, or a script that does, and let it write into a file."""
-    path = f"{Path(sys.executable).parent}:{slurm.environment['PATH']}"
     with (folder / "printed").open("a") as printed:
-        environment = {**slurm.environment, "PATH": path}
         # Tests that were started in the background ignore Ctrl-C, and would hand that on.
         command = ["env", "--default-signal=INT", *command]
-        run = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=printed, env=environment)
+        run = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=printed, env=slurm.environment)
     run.folder = folder
     STARTED.append(run)
     return run
@@ -275,7 +284,7 @@ def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents,
     calls = [line for line in lines if "sbatch --parsable" in line and str(accidents.folder) in line]
     kinds = {re.search(r"--comment (rule_\w+)", call)[1]: call for call in calls}
     for kind, call in kinds.items():
-        gpu_rules = ("train", "evaluate_network", "reconstruct", "follow_start", "gaussian")
+        gpu_rules = ("train", "evaluate_network", "reconstruct", "gaussian")
         on_gpu = any(name in kind for name in gpu_rules)
         assert (" -p gpu " in call) == on_gpu, kind
         assert ("--gpus=1" in call or "--gpus 1" in call or "gpu:1" in call) == on_gpu, call[:800]
@@ -289,7 +298,7 @@ def test_jobs_go_to_their_partitions_and_one_gpu_serves_one_at_a_time(accidents,
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_a_gpu_that_is_none_is_replaced_with_a_warning(accidents):
     log = accidents.folder / "results/test/logs/train/unet/after/n32/seed0.log"
-    assert "torch finds no GPU; computing on the CPU" in log.read_text()
+    assert "found none (there is no NVIDIA driver); computing on the CPU" in log.read_text()
 
 
 def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):

@@ -1,6 +1,8 @@
 """Whether a result is to be believed, and that what is wrong looks wrong: cases that users met."""
 
 import re
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -96,6 +98,23 @@ def test_a_hot_pixel_is_named_never_solved_and_masked_on_request(objects, counts
     masked = iterative.reconstruct(hot, starts=5, mask_outliers=True)
     assert (errors(objects, masked) < 0.01).all()
     assert masked.solved.all()
+
+
+NAMED = """
+import torch, farfield
+from farfield.iterative import watch
+hot = farfield.measure(farfield.simulate(1, 32, seed=3))
+hot[0, 12, 40] = hot.max() / 2
+farfield.reconstruct(hot, "ER", starts=1)
+next(watch(hot, "ER"))
+"""
+
+
+def test_a_warning_names_the_line_that_called(tmp_path):
+    script = tmp_path / "named.py"  # on its own, for the tests' checks of shapes are calls, too
+    script.write_text(NAMED)
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stderr
+    assert re.findall(r"named\.py:(\d+): UserWarning: 1 hot pixel", said) == ["6", "7"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, torch.nan, 2.0**32 - 1])

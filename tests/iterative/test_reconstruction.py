@@ -5,7 +5,7 @@ import skimage.io
 import torch
 
 from farfield import iterative
-from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, parse, shrinkwrap, workers
+from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, parse, reconstruction, shrinkwrap, workers
 from farfield.iterative.projections import project_modulus
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure, photon_noise
@@ -234,6 +234,15 @@ def test_a_gpu_solves_what_a_cpu_solves():
     found = iterative.reconstruct(measure(truth).cuda(), starts=2, seed=1)
     assert found.objects.is_cuda
     assert (relative_error(truth, found.objects.cpu()) < 1e-3).double().mean() >= 0.9
+
+
+def test_a_gpu_without_memory_says_what_helps(monkeypatch, objects):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(reconstruction, "begin", full)
+    with pytest.raises(ValueError, match="memory to hold the patterns and what is made of them, got none left"):
+        iterative.reconstruct(measure(objects), dimensions=2)
 
 
 FRAME = Path(__file__).parents[3] / "shared" / "data" / "Staff20-1a_S0054_00099.tif"

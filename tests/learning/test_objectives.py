@@ -21,7 +21,9 @@ def cost(objective, output, label, progress=0.0, energy=1.0):
     """What an objective makes of this output for this label, as a number, at an oversampling of 2."""
     side = 2 * label.shape[-1]
     loss = Loss(objective, energy, side, torch.ones(()))
-    return float(loss(lambda inputs: parts(output), torch.zeros(len(label), side, side), parts(label), progress))
+    return float(
+        loss(lambda inputs: parts(output), torch.zeros(len(label), side, side), parts(label), loss.width(progress))
+    )
 
 
 def physics(name, **options):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import random_copy
 
-from farfield.learning import batches, networks, training
+from farfield.learning import batches, networks, optimiser, training
 from farfield.learning.networks.hybrid import Hybrid
 from farfield.learning.objectives import Objective
 from farfield.machine import store
@@ -124,13 +124,13 @@ def test_passive_training_sees_no_label(sets, tmp_path):
 
 
 def test_the_rate_of_a_cosine_rises_and_falls_back(sets, tmp_path, monkeypatch):
-    rates, step = [], training.Adam.step
+    rates, step = [], optimiser.Adam.step
 
     def note(self, *arguments, **options):
         rates.append(self.param_groups[0]["lr"])
         return step(self, *arguments, **options)
 
-    monkeypatch.setattr(training.Adam, "step", note)
+    monkeypatch.setattr(optimiser.Adam, "step", note)
     history = fit(sets, tmp_path, Objective(), change={"epochs": 10})
     floor, top = SETTINGS.learning_rate_floor, SETTINGS.learning_rate
     assert len(rates) == 160

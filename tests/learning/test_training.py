@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from farfield.learning import networks, training
+from farfield.learning import networks, optimiser, training
 from farfield.learning.networks.retriever import predict
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure
@@ -337,7 +337,7 @@ def test_bfloat16_trains_to_a_similar_loss(sets, tmp_path):
 
 def test_a_training_told_to_stop_in_the_middle_of_an_epoch_loses_no_whole_one(sets, tmp_path, monkeypatch):
     fit(sets, tmp_path / "whole")
-    step, steps = training.Adam.step, []
+    step, steps = optimiser.Adam.step, []
 
     def stop(*arguments, **options):
         steps.append(1)
@@ -347,7 +347,7 @@ def test_a_training_told_to_stop_in_the_middle_of_an_epoch_loses_no_whole_one(se
 
     folder = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(training.Adam, "step", stop)
+        patch.setattr(optimiser.Adam, "step", stop)
         with pytest.raises(SystemExit):
             fit(sets, folder)
     assert len(pd.read_csv(folder / "progress.csv")) == 2

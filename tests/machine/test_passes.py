@@ -1,5 +1,6 @@
-"""CPU and GPU take different roads to the same numbers: here CPU tensors take both."""
+"""CPU and GPU take different roads to the same numbers: here CPU tensors take them all."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import torch
 from conftest import random_copy
 
 from farfield import iterative
-from farfield.machine import passes
+from farfield.machine import devices, passes
 from farfield.physics.diffraction import measure
 from farfield.symmetry import matching, metrics
 
@@ -33,21 +34,35 @@ def both_roads(monkeypatch):
     return call
 
 
+@pytest.fixture
+def all_roads(both_roads):
+    """The same, and as on a GPU where it pays: compiled by torch, for what is made in every iteration."""
+
+    def call(function, *arguments):
+        if not devices.compiles("cpu"):
+            pytest.skip("torch finds no C++ compiler")
+        ways = both_roads(function, *arguments)
+        with passes.compiling(math.inf):
+            return *ways, both_roads(function, *arguments)[1]
+
+    return call
+
+
 @pytest.mark.parametrize("free", [None, noise(3, 16, 16, seed=2).abs() > 1])
-def test_giving_a_modulus(free, both_roads):
+def test_giving_a_modulus(free, all_roads):
     field, amplitude = noise(3, 16, 16), noise(3, 16, 16, seed=1).abs()
     field[0, 0, 0] = 0
     expected = torch.polar(amplitude, field.angle())
     expected[0, 0, 0] = 0
     if free is not None:
         expected = torch.where(free, field, expected)
-    for given in both_roads(lambda: passes.give_modulus(field.clone(), amplitude, free, 0.5)):
+    for given in all_roads(lambda: passes.give_modulus(field.clone(), amplitude, free, 0.5)):
         assert torch.allclose(given, 0.5 * expected, atol=1e-6)
 
 
-def test_relaxing_outside_of_the_support(both_roads):
+def test_relaxing_outside_of_the_support(all_roads):
     iterate, projected, support = noise(3, 8, 8), noise(3, 8, 8, seed=1), noise(8, 8, seed=2).abs() > 1
-    for following in both_roads(passes.relax, iterate, projected, support, 0.7, -0.4):
+    for following in all_roads(passes.relax, iterate, projected, support, 0.7, -0.4):
         assert torch.allclose(following, torch.where(support, projected, 0.7 * iterate - 0.4 * projected), atol=1e-6)
 
 

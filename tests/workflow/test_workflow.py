@@ -484,13 +484,16 @@ def test_the_config_is_the_laptop_study_unless_another_is_named(study):
 def test_the_slurm_profile_plans_a_study_where_there_is_neither_cluster_nor_gpu(tmp_path, device):
     folder = copy_workflow(tmp_path)
     options = ["--workflow-profile", "profiles/slurm", "--configfile", "config/test.yaml", "--dry-run"]
-    command = [sys.executable, "-m", "snakemake", *options, "--config", f"device={device}"]
+    command = [sys.executable, "-m", "snakemake", *options, "--config", f"device={device}", "--", "all", "sweep"]
     printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    job = re.search(r"rule train:.*?resources: ([^\n]*)", printed, re.S)[1]
-    assert f"gpu={int(device == 'cuda')}" in job
-    assert "slurm_partition=gpu" in job
-    assert re.search(r"mem_mb=\d+", job)
-    assert re.search(r"runtime=\d+", job)
+    asks = dict(re.findall(r"^ *(?:local)?rule (\w+):\n.*?resources: ([^\n]*)", printed, re.S | re.M))
+    on_gpu = {"train", "train_variant", "evaluate_network", "reconstruct", "follow_start", "gaussian"}
+    assert {rule for rule, asked in asks.items() if "slurm_partition=gpu" in asked} == on_gpu
+    assert {rule for rule, asked in asks.items() if "gpu=1" in asked} == (on_gpu if device == "cuda" else set())
+    assert {"simulate", "score_baseline", "square_root"} < set(asks)
+    for asked in asks.values():
+        assert re.search(r"mem_mb=\d+", asked)
+        assert re.search(r"runtime=\d+", asked)
 
 
 def test_the_workstation_profile_plans_the_same_jobs(tmp_path):

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "descent",
         "guesses",
         "islands",
+        "iterations",
         "judging",
         "lagrangian",
         "likelihood",

@@ -11,10 +11,12 @@ from farfield.iterative import judging
 from farfield.iterative.asking import BETA, read_asked
 from farfield.iterative.consensus import Consensus, bring_together
 from farfield.iterative.patterns import Background, Patterns
+from farfield.iterative.recipe import total
 from farfield.iterative.results import Results
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.iterative.starts import Options, Starts, begin
-from farfield.iterative.workers import split, workers
+from farfield.iterative.workers import enough_memory, split, workers
+from farfield.machine.passes import compiling
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 from farfield.symmetry.actions import align
 
@@ -150,40 +152,42 @@ def reconstruct(
     ------
     ValueError
         If the patterns are not square, even and finite, have nothing measured or no DC in the centre, the start is
-        not of their shape, not finite or empty, or an option is out of range.
+        not of their shape, not finite or empty, or an option is out of range; or if a GPU's memory does not suffice.
     """
     check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
-    patterns, options, suspect = read_asked(
-        intensity,
-        recipe,
-        seed=seed,
-        mask=mask,
-        support=support,
-        fixed=fixed,
-        values=values,
-        free=free,
-        quantum=quantum,
-        background=background,
-        oversampling=oversampling,
-        beta=beta,
-        shrinkwrap=shrinkwrap,
-        start=start,
-        dimensions=dimensions,
-        mask_outliers=mask_outliers,
-    )
-    every = keep in ("mean", "all")
-    results = Results(patterns, starts, every)
-    with (
-        tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
-        workers(intensity.device) as (go, threads),
-    ):
-        _make_starts(results, patterns, options, starts, go, threads, bar)
-        results.sort()
-        if keep in ("consensus", "group"):
-            _bring_together(results, patterns, options, go, threads)
-    return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
+    with enough_memory():  # a decorator would stand where warnings look for who called
+        patterns, options, suspect = read_asked(
+            intensity,
+            recipe,
+            seed=seed,
+            mask=mask,
+            support=support,
+            fixed=fixed,
+            values=values,
+            free=free,
+            quantum=quantum,
+            background=background,
+            oversampling=oversampling,
+            beta=beta,
+            shrinkwrap=shrinkwrap,
+            start=start,
+            dimensions=dimensions,
+            mask_outliers=mask_outliers,
+        )
+        every = keep in ("mean", "all")
+        results = Results(patterns, starts, every)
+        with (
+            tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
+            workers(intensity.device) as (go, threads),
+            compiling(patterns.amplitude.numel() * starts * total(options.steps)),
+        ):
+            _make_starts(results, patterns, options, starts, go, threads, bar)
+            results.sort()
+            if keep in ("consensus", "group"):
+                _bring_together(results, patterns, options, go, threads)
+        return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 
 
 def _make_starts(

@@ -1,7 +1,6 @@
 """A batch of starts, random or given: a recipe run to its end, or until all is solved."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,12 +8,13 @@ import torch
 from jaxtyping import Float, Int
 
 from farfield.iterative import beamstop
-from farfield.iterative.algorithms import ALGORITHMS
+from farfield.iterative.iterations import AT_ONCE, WARM_UP, Iterations
 from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of
 from farfield.iterative.patterns import Patterns
-from farfield.iterative.projections import Carried, Project, project_modulus
+from farfield.iterative.projections import Carried, project_modulus
 from farfield.iterative.recipe import Step
 from farfield.iterative.shrinkwrap import Shrinkwrap, update
+from farfield.machine.graphs import Captured
 from farfield.machine.passes import LEAST_POWER, magnitude
 from farfield.machine.shapes import described
 from farfield.physics.diffraction import to_frame
@@ -126,10 +126,10 @@ def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.
     """Measured amplitudes with random phases that depend on (seed, pattern, start) alone."""
     amplitude = patterns.filled
     phases = [
-        np.random.default_rng(np.random.SeedSequence([seed, int(number), int(start)], spawn_key=(STREAM,))).random(
+        np.random.default_rng(np.random.SeedSequence([seed, number, start], spawn_key=(STREAM,))).random(
             amplitude.shape[-2:], np.float32
         )
-        for number, start in zip(patterns.number, starts, strict=True)
+        for number, start in zip(patterns.number.tolist(), starts.tolist(), strict=True)
     ]
     angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
     return torch.fft.ifft2(torch.polar(amplitude, angle))
@@ -185,49 +185,45 @@ class Run:
         self.residual = torch.full(self.alive.shape, torch.inf, device=iterate.device)
         self.rank, self.iterations = self.residual.clone(), torch.zeros_like(self.alive)
         self.image, self.done = self.iterate, 0
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Make ready for patterns that stay as many as they are."""
+        self.make = Iterations(self.options.beta, self.options.values)
+        self.follow = Captured(update, WARM_UP, "shrinkwrap")
 
     def iterate_all(self) -> Iterator[str]:
         """Run the recipe to its end or until all is solved; yield after each update of the support and each step."""
         shrinkwrap = self.options.shrinkwrap
-        for index, step in enumerate(self.options.steps):
-            algorithm, (project, allowed) = ALGORITHMS[step.algorithm], self._constraints()
+        for index, (algorithm, iterations) in enumerate(self.options.steps):
             carried: Carried = {}  # patterns leave between steps only, so it never has to follow them
-            for _ in range(step.iterations):
-                self.iterate, self.image = algorithm(self.iterate, project, allowed, self.options.beta, carried)
-                self.done += 1
+            end = self.done + iterations
+            while self.done < end:
+                left = shrinkwrap.period - self.done % shrinkwrap.period if shrinkwrap else AT_ONCE
+                self._iterate(algorithm, min(end - self.done, left, AT_ONCE), carried)
                 if shrinkwrap and self.done % shrinkwrap.period == 0:
-                    side = self.options.side[self.patterns.number]
-                    sigma = shrinkwrap.width(self.done // shrinkwrap.period - 1, side)
-                    self.support = update(self.image, sigma, self.threshold)
-                    under = beamstop.hidden(self.patterns)
-                    if under is not None:
-                        self.iterate = beamstop.settle(self.iterate, self.image, self.support, under)
-                    project, allowed = self._constraints()
-                    yield step.algorithm
+                    self._update(self.done // shrinkwrap.period - 1)
+                    yield algorithm
             # Only error reduction ends on an object: the others' iterates are not meant to be one.
-            if step.algorithm == "ER" or index == len(self.options.steps) - 1:
+            if algorithm == "ER" or index == len(self.options.steps) - 1:
                 self._keep()
-                yield step.algorithm
+                yield algorithm
             if not len(self.alive):
                 return
 
-    def _constraints(self) -> tuple[Project, torch.Tensor]:
-        """Make the modulus projection, and the pixels where objects may be.
+    def _iterate(self, algorithm: str, count: int, carried: Carried) -> None:
+        free = self.patterns.free
+        tensors = (self.iterate, self.support, self.patterns.amplitude, *(() if free is None else (free,)))
+        self.iterate, self.image = self.make(algorithm, count, carried, *tensors)
+        self.done += count
 
-        Positive objects may be where their last projection is above zero: it changes with each.
-        """
-        project = partial(project_modulus, amplitude=self.patterns.amplitude, free=self.patterns.free)
-        if self.options.values == "complex":
-            return project, self.support
-        allowed = self.support.clone()
-
-        def project_real(iterate: torch.Tensor) -> torch.Tensor:
-            real = project(iterate).real
-            if self.options.values == "positive":
-                torch.logical_and(self.support, real > 0, out=allowed)
-            return torch.complex(real, torch.zeros_like(real))
-
-        return project_real, allowed
+    def _update(self, number: int) -> None:
+        """Make the update of the support of this number."""
+        sigma = self.options.shrinkwrap.width(number, self.options.side[self.patterns.number])
+        self.support = self.follow(self.image, sigma, self.threshold)
+        under = beamstop.hidden(self.patterns)
+        if under is not None:
+            self.iterate = beamstop.settle(self.iterate, self.image, self.support, under)
 
     def object(self) -> torch.Tensor:
         """What the last projection shows inside the support, of those that are not solved."""
@@ -245,6 +241,9 @@ class Run:
         self.objects[at], self.supports[at] = objects[better], self.support[better]
         self.residual[at], self.rank[at] = residual[better], ranks[better]
         unsolved = (residual > SOLVED_RESIDUAL) | ~constrains(pixels, measured)
+        if unsolved.all():
+            return
+        self._begin_again()
         self.alive, self.iterate, self.image = self.alive[unsolved], self.iterate[unsolved], self.image[unsolved]
         self.support, self.patterns = self.support[unsolved], self.patterns[unsolved]
         self.threshold = self.threshold[unsolved]

@@ -48,6 +48,18 @@ def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
         sys.setswitchinterval(interval)
 
 
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Say what helps where a GPU's memory does not suffice."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(
+            "expected the GPU's memory to hold the patterns and what is made of them, got none left; reconstruct "
+            "fewer patterns at a time, end what else uses the GPU, or compute on the CPU"
+        ) from None
+
+
 def look_at(stacks: Sequence[torch.Tensor], look: Callable) -> torch.Tensor:
     """Tell something of each pattern of stacks, (batch, M, M): what `look` finds of theirs in batches, (batch,)."""
     with workers(stacks[0].device) as (go, threads):

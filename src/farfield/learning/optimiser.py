@@ -1,4 +1,4 @@
-"""Adam, without torch's compiler."""
+"""Adam, without torch's compiler, at a rate that a capture can follow."""
 
 import inspect
 
@@ -16,3 +16,17 @@ class Adam(torch.optim.Adam):
         for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     )
     step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+    # torch would warn of every update that is not captured: the first ones, and the last of an epoch.
+    _warned_capturable_if_run_uncaptured = True
+
+    def step_at(self, rate: float | torch.Tensor) -> None:
+        """Make a step at this learning rate, and leave the groups' own, Python's numbers, to schedulers."""
+        kept = [group["lr"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["lr"] = rate
+        try:
+            self.step()
+        finally:
+            for group, own in zip(self.param_groups, kept, strict=True):
+                group["lr"] = own

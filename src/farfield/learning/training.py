@@ -23,8 +23,8 @@ from farfield.learning.networks.registry import NETWORKS
 from farfield.learning.networks.retriever import Retriever, compression, predict
 from farfield.learning.objectives.objective import Loss, Objective
 from farfield.learning.objectives.registry import OBJECTIVES
-from farfield.learning.optimiser import Adam
 from farfield.learning.settings import Settings
+from farfield.learning.step import Step
 from farfield.machine import store
 from farfield.machine.devices import claim_device, uses_bfloat16
 from farfield.machine.heap import keep_freed_memory
@@ -53,11 +53,12 @@ class _Trainer:
     """The state of a training between two epochs: what a checkpoint holds."""
 
     def __init__(self, model: Retriever, loss: Loss, settings: Settings, samples: int, fingerprint: str):
-        self.model, self.loss, self.settings, self.fingerprint = model, loss, settings, fingerprint
-        self.autocast = uses_bfloat16(settings.precision, model.mean.device)
+        self.model, self.settings, self.fingerprint = model, settings, fingerprint
         self.epochs = settings.epochs_of(samples)
         self.updates = math.ceil(samples / settings.batch_size)
-        self.optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
+        whole = {"batch": min(samples, settings.batch_size), "updates": self.epochs * self.updates}
+        self.learn = Step(model, loss, settings.precision, settings.learning_rate, **whole)
+        self.optimizer = self.learn.optimizer
         self.scheduler = ReduceLROnPlateau(
             self.optimizer,
             factor=settings.factor,
@@ -79,22 +80,13 @@ class _Trainer:
         reached_floor = plateau and bool(self.history) and self.learning_rate <= self.settings.learning_rate_floor
         return len(self.history) >= self.epochs or reached_floor
 
-    def network(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Outputs (batch, 2, N, N) in float32, computed in the training's precision."""
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
-            return self.model.backbone(inputs).float()
-
     def update(self, inputs: torch.Tensor, targets: torch.Tensor, number: int) -> torch.Tensor:
         """Learn from one batch, the one of this number in its epoch; return its loss."""
         progress = (len(self.history) + number / self.updates) / self.epochs
         if self.settings.schedule == "cosine":
             for group in self.optimizer.param_groups:
                 group["lr"] = self.settings.rate_at(progress)
-        loss = self.loss(self.network, inputs, targets, progress)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach()
+        return self.learn(inputs, targets, progress)
 
     def record(self, row: dict[str, Any]) -> None:
         """End an epoch: keep the model if it is the best so far, and let the plateau be judged."""

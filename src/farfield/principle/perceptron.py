@@ -8,6 +8,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from torch import nn
 
 from farfield.learning.optimiser import Adam
+from farfield.learning.step import WARM_UP
+from farfield.machine.graphs import Captured
 
 Predict = Callable[[torch.Tensor], torch.Tensor]
 """From measurements (samples, inputs) to objects (samples, outputs)."""
@@ -66,15 +68,21 @@ def fit(
     mean, deviation = measurements.mean(0), measurements.std(0).clamp_min(1e-12)
     inputs, targets = ((measurements - mean) / deviation).to(device), objects.to(device)
     model = perceptron(inputs.shape[1], targets.shape[1], settings.widths).to(device)
-    optimizer = Adam(model.parameters(), settings.learning_rate, fused=True)
+    optimizer = Adam(model.parameters(), settings.learning_rate, fused=True, capturable=inputs.is_cuda)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.updates)
-    model.train()
-    for _ in range(settings.updates):
-        batch = torch.randint(len(inputs), (min(settings.batch_size, len(inputs)),), device=device)
+
+    def learn(batch: torch.Tensor, rate: float | torch.Tensor) -> torch.Tensor:
         loss = nn.functional.mse_loss(model(inputs[batch]), targets[batch])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
+        optimizer.step_at(rate)
+        return loss.detach()
+
+    captured = Captured(learn, WARM_UP, "a perceptron's training")
+    model.train()
+    for _ in range(settings.updates):
+        batch = torch.randint(len(inputs), (min(settings.batch_size, len(inputs)),), device=device)
+        captured(batch, optimizer.param_groups[0]["lr"])
         schedule.step()
     model.eval()
 

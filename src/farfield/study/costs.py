@@ -1,7 +1,8 @@
 """What jobs ask a scheduler for: megabytes and minutes, from a study's config.
 
-The rates are of one core of an AMD EPYC, measured (docs/cluster.md); a GPU's are assumptions. Margins are wide:
-what a job does not use costs nothing but its place in the queue.
+The rates were measured (docs/cluster.md), on one core of an AMD EPYC, and on an NVIDIA H100 by each of six or eight
+jobs that shared it. Whole jobs that were not timed there count as on a core, factors as they are there; what is
+assumed says so. Margins are wide: what a job does not use costs nothing but its place in the queue.
 """
 
 import math
@@ -20,8 +21,8 @@ START = 5
 BASE, CUDA = 1500, 3000
 """Megabytes of Python and torch (600 measured), and of CUDA's libraries (assumed)."""
 
-TRAINED, ON_GPU = 5e5, 20
-"""Object pixels a second that a training of the published widths takes, and a GPU's gain (assumed)."""
+TRAINED, TRAINED_ON_GPU = 5e5, 9e6
+"""Object pixels a second that a training of the published widths takes: a core; the slowest of 16 on a shared GPU."""
 
 COSTLY = {"hybrid": 4}
 """Times as long as `TRAINED` says that a training takes: at width 24, 1.3e5 pixels a second (an Intel Xeon)."""
@@ -35,11 +36,11 @@ APPLIED = 7e5
 SIMULATED = 1e6
 """Object pixels a second."""
 
-LEARNED = 7e9
-"""Multiplications and additions a second in the training of a perceptron."""
+LEARNED, LEARNED_ON_GPU = 7e9, 1.4e11
+"""Multiplications and additions a second in the training of a perceptron: a core; a GPU (assumed)."""
 
-ITERATED = 1.4e8
-"""Pattern pixels a second that an iteration of a solver takes."""
+ITERATED, ITERATED_ON_GPU = 1.4e8, 1.5e9
+"""Pattern pixels a second that an iteration of a solver takes: a core; the slowest of six sets on a shared GPU."""
 
 FRAME = 1024
 """Pixels a side that a measured frame is taken for whose crop is not told."""
@@ -48,7 +49,7 @@ HELD = 1500
 """Numbers of four bytes that are held for a pixel of a measured frame (at 512², of 10 starts or 30, 1400)."""
 
 HEAVY = {"ALM": 100, "AD": 4}
-"""Iterations of other solvers that one of these costs."""
+"""Iterations of other solvers, on a core, that one of these costs, wherever it runs."""
 
 
 class Need(NamedTuple):
@@ -59,7 +60,7 @@ class Need(NamedTuple):
 
 
 def _need(objects: int, patterns: int, seconds: float, config: Mapping[str, Any], gpu: bool) -> Need:
-    """For so many complex objects and real patterns, of four bytes a number, and so many seconds of one core."""
+    """For so many complex objects and real patterns, of four bytes a number, and so many seconds."""
     numbers = (2 * objects + config["oversampling"] ** 2 * patterns) * config["image_size"] ** 2
     megabytes = BASE + CUDA * gpu + MARGIN * 4 * numbers / 2**20
     return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))
@@ -96,7 +97,7 @@ def training(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     resident = min(samples, int(config["memory"] * 2**30 / pixels / per_pixel))
     wanted = objective(config, getattr(wildcards, "symmetry", "after"))
     work = COSTLY.get(getattr(wildcards, "network", ""), 1) * (JACOBIAN if wanted.jacobian else 1)
-    seconds = work * samples * epochs * pixels / (TRAINED * (ON_GPU if gpu else 1))
+    seconds = work * samples * epochs * pixels / (TRAINED_ON_GPU if gpu else TRAINED)
     held = resident + config[source(config)]["validation"]
     return _need(held, held, seconds, config, gpu)
 
@@ -120,8 +121,8 @@ def _patterns(config: Mapping[str, Any]) -> int:
 def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """For every start of every pattern of an iterative method. As `whole_set`."""
     settings, seeds = (config["baselines"] | config["refined"])[wildcards.recipe], _seeds(config, wildcards)
-    iterations = seeds * settings["starts"] * _iterations(settings["recipe"])
-    return _iterated(_patterns(config), iterations, config, gpu, objects=2 * seeds)
+    seconds = seeds * settings["starts"] * _seconds(settings["recipe"], gpu)
+    return _iterated(_patterns(config), seconds, config, gpu, objects=2 * seeds)
 
 
 def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
@@ -134,8 +135,8 @@ def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
 def start(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """For every recipe of the table of starts, from one start. As `whole_set`."""
     settings = config["starts"]
-    iterations = max(sum(_iterations(run["recipe"]) for run in settings[side]) for side in ("warm", "cold"))
-    return _iterated(settings["patterns"], len(config["seeds"]) * iterations, config, gpu)
+    seconds = max(sum(_seconds(run["recipe"], gpu) for run in settings[side]) for side in ("warm", "cold"))
+    return _iterated(settings["patterns"], len(config["seeds"]) * seconds, config, gpu)
 
 
 def scan(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
@@ -143,19 +144,22 @@ def scan(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     settings = config["measured"][wildcards.scan]
     pixels = (settings.get("crop", FRAME) // settings["bin"]) ** 2
     megabytes = BASE + CUDA * gpu + MARGIN * 4 * HELD * pixels / 2**20
-    seconds = pixels * settings["starts"] * _iterations(settings["recipe"]) / ITERATED
+    seconds = pixels * settings["starts"] * _seconds(settings["recipe"], gpu=False)  # no whole scan was timed on one
     return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))
 
 
-def _iterations(recipe: str) -> int:
-    return sum(step.iterations * HEAVY.get(step.algorithm, 1) for step in parse(recipe))
+def _seconds(recipe: str, gpu: bool) -> float:
+    """For a pixel of a pattern."""
+    rates = {name: ITERATED / iterations for name, iterations in HEAVY.items()}
+    light = ITERATED_ON_GPU if gpu else ITERATED
+    return sum(step.iterations / rates.get(step.algorithm, light) for step in parse(recipe))
 
 
-def _iterated(patterns: int, iterations: int, config: Mapping[str, Any], gpu: bool, objects: int = 2) -> Need:
-    """For so many iterations of each pattern, and objects kept of it in its own frame."""
-    side = config["image_size"] * config["oversampling"]
+def _iterated(patterns: int, seconds: float, config: Mapping[str, Any], gpu: bool, objects: int = 2) -> Need:
+    """For so many seconds a pixel of each pattern, and objects kept of it in its own frame."""
+    pixels = patterns * (config["image_size"] * config["oversampling"]) ** 2
     kept = objects * patterns * config["oversampling"] ** 2
-    return _need(kept, patterns, patterns * iterations * side**2 / ITERATED, config, gpu)
+    return _need(kept, patterns, pixels * seconds, config, gpu)
 
 
 def gaussian(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
@@ -165,5 +169,5 @@ def gaussian(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     work = 3 * weights * samples * settings["epochs"] * len(config["seeds"])  # forward, and twice that backward
     numbers = samples * int(wildcards.dimension) * (1 + settings["measurements"])
     megabytes = BASE + CUDA * gpu + MARGIN * 4 * numbers / 2**20
-    seconds = work / (LEARNED * (ON_GPU if gpu else 1))
+    seconds = work / (LEARNED_ON_GPU if gpu else LEARNED)
     return Need(math.ceil(megabytes), START + math.ceil(MARGIN * seconds / 60))

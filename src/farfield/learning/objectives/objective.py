@@ -95,12 +95,17 @@ class Loss:
         frequency = torch.fft.fftfreq(side, device=spread.device)
         self.frequencies = frequency[:, None].square() + frequency.square()
 
+    def width(self, progress: float) -> float:
+        """Width σ of the low pass, in pixels of the object, after this share of the training; 0 without one."""
+        first, last = self.objective.low_pass or (0.0, 0.0)
+        return first + (last - first) * min(progress / FALLING, 1)
+
     def __call__(
         self,
         network: Callable[[torch.Tensor], torch.Tensor],
         inputs: torch.Tensor,
         targets: torch.Tensor,
-        progress: float,
+        width: float | torch.Tensor = 0.0,
     ) -> torch.Tensor:
         """Mean over a batch.
 
@@ -111,8 +116,8 @@ class Loss:
         inputs : torch.Tensor, float, shape (batch, M, M)
         targets : torch.Tensor, float32, shape (batch, 2, N, N)
             Real and imaginary parts of the labels.
-        progress : float
-            Share of the training that is done.
+        width : float or torch.Tensor, a scalar
+            σ of the low pass, as `width` tells it; without one it is not looked at.
 
         Returns
         -------
@@ -127,7 +132,7 @@ class Loss:
         if wanted.data:
             terms.append(wanted.data * self._data(output, targets))
         if wanted.data < 1:
-            terms.append((1 - wanted.data) * self._physics(output, targets, progress))
+            terms.append((1 - wanted.data) * self._physics(output, targets, width))
         return sum(terms[1:], terms[0])
 
     def _data(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -135,14 +140,12 @@ class Loss:
             return self.energy * invariant(_complex(output), _complex(targets)).mean()
         return torch.nn.functional.mse_loss(output, targets)
 
-    def _physics(self, output: torch.Tensor, targets: torch.Tensor, progress: float) -> torch.Tensor:
+    def _physics(self, output: torch.Tensor, targets: torch.Tensor, width: float | torch.Tensor) -> torch.Tensor:
         """Hold the output against the pattern, which is all that is taken of the targets."""
         made, label = _complex(output), _complex(targets)
         field, amplitude = (torch.fft.fft2(x, s=(self.side, self.side), norm="ortho").abs() for x in (made, label))
         if self.objective.low_pass is not None:
-            first, last = self.objective.low_pass
-            sigma = first + (last - first) * min(progress / FALLING, 1)
-            amplitude = amplitude * torch.exp(-2 * (torch.pi * sigma) ** 2 * self.frequencies)
+            amplitude = amplitude * torch.exp(-2 * (torch.pi * width) ** 2 * self.frequencies)
         seen = Seen(made, label, field, amplitude)
         return self.energy * OBJECTIVES[self.objective.physics](seen).mean()
 
