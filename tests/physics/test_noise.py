@@ -81,3 +81,4 @@ def test_patterns_of_every_kind_stand_in_one_stack():
     assert same(found[:3], [math.nan, 1.0, math.nan])
     assert 3 < np.isfinite(found).sum() < len(kinds) - 3
     assert noise.photons(stack[:0]).shape == (0,)
+    assert math.isnan(noise.photon(torch.zeros(0)))

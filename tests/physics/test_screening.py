@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farfield.iterative import suspicion
+from farfield.iterative import suspicion, workers
 from farfield.physics import crystals, outliers
 from farfield.physics.diffraction import measure, photon_noise
 from farfield.physics.screening import suspects
@@ -130,7 +130,9 @@ def test_clean_patterns_are_hardly_ever_suspected(photons, size, count):
         assert suspects(patterns, mask.expand(patterns.shape)).float().mean() < 0.02
 
 
-def test_all_that_is_in_a_stack_is_found_and_nothing_in_clean_ones(clean):
+@pytest.mark.parametrize("pixels", [workers.PIXELS_LOOKED_AT, 2**14])
+def test_all_that_is_in_a_stack_is_found_and_nothing_in_clean_ones(clean, pixels, monkeypatch):
+    monkeypatch.setattr(workers, "PIXELS_LOOKED_AT", pixels)  # in one batch or many
     patterns = exposed(clean, 1e6).reshape(2, -1, 64, 64)
     mask = torch.ones(64, 64, dtype=torch.bool)
     mask[:, 10] = False

@@ -63,5 +63,7 @@ def enough_memory() -> Iterator[None]:
 def look_at(stacks: Sequence[torch.Tensor], look: Callable) -> torch.Tensor:
     """Tell something of each pattern of stacks, (batch, M, M): what `look` finds of theirs in batches, (batch,)."""
     with workers(stacks[0].device) as (go, threads):
+        if stacks[0].numel() <= PIXELS_LOOKED_AT:  # done before a thread has begun
+            return look(*stacks)
         batches = (split(stack, stack.shape[-1], threads, PIXELS_LOOKED_AT) for stack in stacks)
         return torch.cat([*go(look, *batches)])

@@ -89,7 +89,7 @@ def photon(pattern: torch.Tensor) -> float:
     -------
     float
     """
-    return float(photons(pattern.reshape(1, -1))[0])
+    return float(photons(pattern.reshape(1, -1))[0]) if pattern.numel() else torch.nan
 
 
 def photons(patterns: torch.Tensor) -> torch.Tensor:

@@ -112,8 +112,7 @@ def _lines(
     unlit = alike | dark
     frame, row = alike.nonzero(as_tuple=True)
     same = (seen[frame, row] > 0).sum(-1) >= max(BLOCK, seen.shape[-1] // 2)
-    # Rows between lit ones have the number of the last, and are a band; that which has it is beside this and the one
-    # before.
+    # Rows that are not lit have the number of the last lit one, a band: it has that beside it, and the one before.
     band = (~unlit).cumsum(-1)
     bands = torch.zeros(len(band), band.shape[-1] + 1, dtype=torch.bool, device=band.device)
     dark = (dark if some is None else dark & some).nonzero(as_tuple=True)
