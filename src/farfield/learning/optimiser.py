@@ -4,6 +4,9 @@ import inspect
 
 import torch
 
+WARM_UP = 3
+"""Updates before a capture: in the first, states and gradients are allocated."""
+
 
 class Adam(torch.optim.Adam):
     """torch's Adam, to the bit, that does not import the compiler: that takes a job a second or more.

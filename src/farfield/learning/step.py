@@ -4,12 +4,9 @@ import torch
 
 from farfield.learning.networks.retriever import Retriever
 from farfield.learning.objectives.objective import Loss
-from farfield.learning.optimiser import Adam
+from farfield.learning.optimiser import WARM_UP, Adam
 from farfield.machine.devices import compiles, uses_bfloat16
 from farfield.machine.graphs import Captured
-
-WARM_UP = 3
-"""Updates before the capture."""
 
 PAYS = 9000
 """Updates from which networks are compiled for a GPU.

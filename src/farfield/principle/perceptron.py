@@ -7,8 +7,7 @@ import torch
 from sklearn.neighbors import KNeighborsRegressor
 from torch import nn
 
-from farfield.learning.optimiser import Adam
-from farfield.learning.step import WARM_UP
+from farfield.learning.optimiser import WARM_UP, Adam
 from farfield.machine.graphs import Captured
 
 Predict = Callable[[torch.Tensor], torch.Tensor]
