@@ -9,7 +9,7 @@ from farfield.iterative.projections import Carried, Project, project_modulus
 from farfield.machine.graphs import Captured
 
 AT_ONCE = 10
-"""Most iterations of a launch: more gain little, and a capture takes as long as making them does."""
+"""Most iterations of a launch: a capture takes as long as making them once, launch by launch."""
 
 WARM_UP = 2
 """Calls before a capture: the first may compile."""

@@ -74,7 +74,7 @@ class Step:
 
     def _network(self, inputs: torch.Tensor) -> torch.Tensor:
         """Outputs (batch, 2, N, N) in float32, computed in the training's precision."""
-        # An epoch's last batch is compiled for by none.
+        # The last batch of an epoch may be smaller: not worth compiling for.
         backbone = self.backbone if len(inputs) == self.batch else self.model.backbone
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
             return backbone(inputs).float()

@@ -315,8 +315,7 @@ def fit(
     }
     fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     model = _with_scaling(backbone, size * oversampling, inputs, found).to(place)
-    # What a network makes of raw amplitudes itself, such as their square's transform, needs their digits.
-    kept_as = torch.float32 if inputs_of(network) else dtype
+    kept_as = torch.float32 if inputs_of(network) else dtype  # what it makes of raw amplitudes needs their digits
     try:
         loss = Loss(objective, found.energy, size * oversampling, found.spread().to(place) / model.deviation)
         trainer = _Trainer(model, loss, settings, len(training), fingerprint)

@@ -105,7 +105,7 @@ class Loss:
         network: Callable[[torch.Tensor], torch.Tensor],
         inputs: torch.Tensor,
         targets: torch.Tensor,
-        width: float | torch.Tensor = 0.0,
+        width: float | torch.Tensor,
     ) -> torch.Tensor:
         """Mean over a batch.
 
