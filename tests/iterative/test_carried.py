@@ -59,6 +59,23 @@ def test_algorithms_without_a_state_are_plain_loops(objects):
     assert torch.equal(run.objects, image * inside)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ["HIO", "RAAR"])
+def test_an_algorithm_written_as_a_function_makes_the_same_numbers(monkeypatch, objects, name, masked):
+    """Those of the house are made many at a time on a CPU, one of a user one by one."""
+
+    def mine(iterate, project, support, beta, carried):
+        return ALGORITHMS[name](iterate, project, support, beta, carried)
+
+    monkeypatch.setitem(ALGORITHMS, "MINE", mine)
+    mask = torch.ones(64, 64, dtype=torch.bool)
+    mask[40:42] = not masked
+    options = {"mask": mask if masked else None, "starts": 2, "seed": 3}
+    found, same = (iterative.reconstruct(measure(objects[:3]), f"33*{x}+7*ER", **options) for x in (name, "MINE"))
+    assert torch.equal(found.objects, same.objects)
+    assert torch.equal(found.support, same.support)
+
+
 @pytest.mark.parametrize("name", ["ALM", "AD"])
 def test_patterns_that_leave_take_nothing_from_the_others(objects, name):
     """The first is solved before the others, which then go on as if each were alone."""

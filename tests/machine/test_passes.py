@@ -71,6 +71,21 @@ def test_a_support_of_another_shape_is_refused_before_compiled_loops_see_it():
         passes.relax(noise(3, 8, 8), noise(3, 8, 8), torch.ones(9, 9, dtype=torch.bool), 1.0, 0.0)
 
 
+@pytest.mark.parametrize("free", [None, noise(12, 12, seed=4).abs() > 1])
+def test_projecting_and_relaxing_many_times_is_doing_so_one_by_one(free):
+    """To the bit, of views in any order and of frames that many share; what is given stays as it was."""
+    iterate, amplitude = noise(3, 12, 12).mT, noise(3, 12, 12, seed=3).abs().mT
+    support = noise(12, 12, seed=2).abs() > 1
+    x, before = iterate.contiguous(), iterate.clone()
+    for count in range(1, 5):
+        image = torch.fft.ifft2(passes.give_modulus(torch.fft.fft2(x), amplitude, free, 1 / 144), norm="forward")
+        x = passes.relax(x, image, support, 0.7, -0.4)
+        found = passes.project_and_relax(count, 0.7, -0.4, iterate, support, amplitude, free)
+        assert torch.equal(found[0], x)
+        assert torch.equal(found[1], image)
+    assert torch.equal(iterate, before)
+
+
 def test_magnitudes_correlations_and_energies(both_roads):
     a, b = noise(3, 12, 12), noise(3, 12, 12, seed=1)
     for magnitude in both_roads(passes.magnitude, a):

@@ -5,8 +5,9 @@ from functools import partial
 import torch
 
 from farfield.iterative.algorithms import ALGORITHMS
-from farfield.iterative.projections import Carried, Project, project_modulus
+from farfield.iterative.projections import Carried, Project, Relaxation, project_modulus
 from farfield.machine.graphs import Captured
+from farfield.machine.passes import project_and_relax
 
 AT_ONCE = 10
 """Most iterations of a launch: a capture takes as long as making them once, launch by launch."""
@@ -28,8 +29,8 @@ class Iterations:
         What an object's pixels may be.
     """
 
-    def __init__(self, beta: float, values: str):
-        self.beta, self.values = beta, values
+    def __init__(self, beta: float | int, values: str):
+        self.beta, self.values = float(beta), values
         self.captured: dict[tuple[str, int], Captured] = {}
 
     def __call__(self, algorithm: str, count: int, carried: Carried, *tensors: torch.Tensor) -> Found:
@@ -68,9 +69,12 @@ def _go(
     iterate: torch.Tensor,
     *constraints: torch.Tensor,
 ) -> Found:
+    step = ALGORITHMS[algorithm]
+    if isinstance(step, Relaxation) and values == "complex" and iterate.is_cpu:
+        return project_and_relax(count, *step.mix(beta), iterate, *constraints)
     project, allowed = _constrain(values, *constraints)
     for _ in range(count):
-        iterate, image = ALGORITHMS[algorithm](iterate, project, allowed, beta, carried)
+        iterate, image = step(iterate, project, allowed, beta, carried)
     return iterate, image
 
 

@@ -4,6 +4,7 @@ Objects are complex, so the object's constraint is its support alone: no positiv
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -39,28 +40,34 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
     return torch.fft.ifft2(field, norm="forward")
 
 
-def error_reduction(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """ER (Gerchberg & Saxton 1972; Fienup 1982): set everything outside of the support to zero."""
-    projected = project(iterate)
-    return relax(iterate, projected, support, 0.0, 0.0), projected
+@dataclass(frozen=True)
+class Relaxation:
+    """An algorithm that takes the projection inside the support, and a mix outside of it.
+
+    Attributes
+    ----------
+    mix : callable
+        From β to the shares of the iterate and of the projection.
+    """
+
+    mix: Callable[[float], tuple[float, float]]
+
+    def __call__(
+        self, iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make one iteration."""
+        projected = project(iterate)
+        return relax(iterate, projected, support, *self.mix(beta)), projected
 
 
-def hybrid_input_output(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """HIO (Fienup 1982): outside of the support, feed back the iterate less β times the projection."""
-    projected = project(iterate)
-    return relax(iterate, projected, support, 1.0, -beta), projected
+error_reduction = Relaxation(lambda beta: (0.0, 0.0))
+"""ER (Gerchberg & Saxton 1972; Fienup 1982): set everything outside of the support to zero."""
 
+hybrid_input_output = Relaxation(lambda beta: (1.0, -beta))
+"""HIO (Fienup 1982): outside of the support, feed back the iterate less β times the projection."""
 
-def relaxed_averaged_alternating_reflections(
-    iterate: torch.Tensor, project: Project, support: torch.Tensor, beta: float, carried: Carried
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """RAAR (Luke 2005): β/2 (R_S R_M + 1) + (1 - β) P_M, written out for a support constraint."""
-    projected = project(iterate)
-    return relax(iterate, projected, support, beta, 1 - 2 * beta), projected
+relaxed_averaged_alternating_reflections = Relaxation(lambda beta: (beta, 1 - 2 * beta))
+"""RAAR (Luke 2005): β/2 (R_S R_M + 1) + (1 - β) P_M, written out for a support constraint."""
 
 
 def difference_map(
