@@ -223,6 +223,8 @@ def _check_centre(flat: torch.Tensor) -> None:
     peak = flat.flatten(1).argmax(1)
     row, column = peak // side, peak % side
     wrong = (outer[row] * outer[column]).nonzero()[:, 0]
+    if not len(wrong):
+        return
     energy = [torch.einsum("bij,i,j->b", flat[wrong], line, line) for line in (central, outer)]
     wrong = wrong[energy[1] > energy[0]]
     if len(wrong):

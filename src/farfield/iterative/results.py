@@ -50,7 +50,7 @@ class Results:
     def add(self, numbers: torch.Tensor, starts: torch.Tensor, run: Run, figures: tuple[torch.Tensor, ...]) -> None:
         """Enter starts of these numbers of the patterns of these numbers, with their figures as `Starts` has them."""
         for start in starts.unique().tolist():  # a pattern is there once for each
-            wanted = (starts == start) & (self.every | ~self.done[numbers])
+            wanted = ((starts == start) & (self.every | ~self.done[numbers])).nonzero()[:, 0]
             at = numbers[wanted]
             for table, values in zip(self.starts, figures, strict=True):
                 table[at, start] = values[wanted]
@@ -63,7 +63,7 @@ class Results:
         """Put starts where the worst of their patterns are, if they are better."""
         worst, slot = self.rank[at].max(-1)
         better = run.rank[wanted] < worst
-        at, slot, chosen = at[better], slot[better], wanted.nonzero()[:, 0][better]
+        at, slot, chosen = at[better], slot[better], wanted[better]
         self.objects[at, slot], self.support[at, slot] = centre(run.objects[chosen], run.supports[chosen])
         self.residual[at, slot], self.rank[at, slot] = run.residual[chosen], run.rank[chosen]
 
@@ -104,5 +104,6 @@ def centre(objects: torch.Tensor, support: torch.Tensor) -> tuple[torch.Tensor, 
     centres = torch.stack([(mass.sum(-1) * angle).sum(-1), (mass.sum(-2) * angle).sum(-1)], -1).angle()
     shift = side // 2 - (centres * side / (2 * torch.pi)).round().long()
     rows, columns = ((torch.arange(side, device=objects.device) - shift[:, axis, None]) % side for axis in (0, 1))
-    each = torch.arange(len(objects), device=objects.device)[:, None, None]
-    return objects[each, rows[:, :, None], columns[:, None]], support[each, rows[:, :, None], columns[:, None]]
+    place = (rows[:, :, None] * side + columns[:, None]).flatten(1)
+    objects, support = (x.flatten(1).gather(1, place).view(x.shape) for x in (objects, support))
+    return objects, support

@@ -236,7 +236,7 @@ class Run:
         residual = residual_of(objects, self.patterns)
         ranks = rank(residual, pixels, measured)
         self.iterations[self.alive] = self.done
-        better = ranks <= self.rank[self.alive]
+        better = (ranks <= self.rank[self.alive]).nonzero()[:, 0]
         at = self.alive[better]
         self.objects[at], self.supports[at] = objects[better], self.support[better]
         self.residual[at], self.rank[at] = residual[better], ranks[better]

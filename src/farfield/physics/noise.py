@@ -73,7 +73,7 @@ def mean_deviance(expected: torch.Tensor) -> torch.Tensor:
     grid, table = (x.to(expected.device) for x in _tabled())
     place = (expected.nan_to_num().clamp(grid[0], grid[-1]).log10() + 3) * 100
     low = place.long().clamp_max(len(grid) - 2)
-    found = torch.lerp(table[low], table[low + 1], place - low)
+    found = torch.lerp(table.take(low), table.take(low + 1), place - low)
     return torch.where(expected > LARGEST_TABLED, 1, found)
 
 

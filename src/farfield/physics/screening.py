@@ -76,9 +76,10 @@ def _hot(seen: torch.Tensor, hidden: torch.Tensor, unit: torch.Tensor) -> torch.
     three = torch.maximum(beside, near[..., 1:-1])
     brightest = torch.minimum(torch.minimum(three[:, :-2], three[:, 2:]), beside[:, 1:-1])
     place = (_share(seen, 1, unit[:, None, None]) > brightest).flatten().nonzero()[:, 0]
-    frame, row, column = torch.unravel_index(place, seen.shape)
+    height, width = seen.shape[-2:]
+    frame, row, column = place // (height * width), place // width % height, place % width
     rows, columns = framed.shape[-2:]
-    value, place = seen[frame, row, column], (frame * rows + row + 2) * columns + column + 2
+    value, place = seen.take(place), (frame * rows + row + 2) * columns + column + 2
     for distance in FAR:
         steps = [
             down * columns + right
@@ -136,6 +137,8 @@ def _modules(seen: torch.Tensor, measured: torch.Tensor | None, unit: torch.Tens
     corners = _windows(zeros, BLOCK, torch.logical_and)
     holds = corners.flatten(1).any(-1)
     which, corners = which[holds], corners[holds]
+    if not len(which):
+        return _marked(which, seen)
     near = _windows(F.pad(corners, (BLOCK,) * 4), BLOCK + 2, torch.logical_or)
     bright = seen[which] > (JUMP * (1 - SLACK) * unit[which])[:, None, None]
     frame, row, column = (near & bright).nonzero(as_tuple=True)
