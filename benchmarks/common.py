@@ -36,7 +36,11 @@ def cohere(
     gpu: int = -1,
     finish: Callable[[], None] = lambda: None,
 ) -> tuple[np.ndarray, float]:
-    """Object and seconds an iteration of cohere_core on numpy ("np"), CuPy ("cp") or torch ("torch")."""
+    """Object and seconds an iteration of cohere_core on numpy ("np"), CuPy ("cp") or torch ("torch").
+
+    Its start is random by the clock. It takes the inverse transform for the one to the far field, so its object is
+    the complex conjugate of ours: no symmetric copy, which would be mirrored too.
+    """
     from cohere_core.controller.phasing import Rec  # a GPU's machine may lack it
 
     np.save(folder / "data.npy", np.sqrt(pattern).astype(np.float32))
@@ -49,7 +53,7 @@ def cohere(
         run.iterate()
         finish()
         seconds = time.perf_counter() - begin
-    return run.ds_image * run.support, seconds / run.iter_no
+    return (run.ds_image * run.support).conj(), seconds / run.iter_no
 
 
 def finish(device: torch.device) -> None:

@@ -130,8 +130,6 @@ def quality(folder: Path) -> pd.DataFrame:
                     made = float(found.iterations.double().mean())
                     rows.append(_quality(name, f"{side} in {2 * side}, {noise}", starts, truth, found.objects, made))
         if side == 32:
-            # cohere draws its starts from numpy's global generator
-            np.random.seed(0)  # noqa: NPY002
             part, recipe = 40, "3*(20*ER+180*HIO)+20*ER"
             objects = np.stack([cohere(pattern.numpy(), recipe, folder)[0] for pattern in clean[:part]])
             found = torch.from_numpy(objects).to(torch.complex64)
