@@ -68,6 +68,7 @@ oldest: ## all tests but the cluster's with the oldest versions that are allowed
 bench: setup ## speed and quality of iterative methods and of training beside others, into results/benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/iterative.py results/benchmarks
+	$(BIN)/python benchmarks/solutions.py results/benchmarks
 	$(BIN)/python benchmarks/training.py results/benchmarks
 
 bench-gpu: setup ## speed of iterations, training and SA-MSE on a CUDA GPU, into results/benchmarks

@@ -1,18 +1,21 @@
-"""What the benchmarks share: cohere_core, clocks, the machine's name, tables."""
+"""What the benchmarks share: cohere_core, a plain loop, clocks, the machine's name, tables."""
 
 import contextlib
 import io
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.fft
+import scipy.ndimage
 import torch
 
 import farfield
+from farfield.symmetry import metrics
 
 SPEED_RECIPE, ITERATIONS = "2*(450*HIO+50*ER)", 1000
 
@@ -35,13 +38,18 @@ def cohere(
     package: str = "np",
     gpu: int = -1,
     finish: Callable[[], None] = lambda: None,
+    settings: Mapping[str, object] = COHERE,
 ) -> tuple[np.ndarray, float]:
-    """Object and seconds an iteration of cohere_core on numpy ("np"), CuPy ("cp") or torch ("torch")."""
+    """Object and seconds an iteration of cohere_core on numpy ("np"), CuPy ("cp") or torch ("torch").
+
+    Its start is random by the clock. It takes the inverse transform for the one to the far field, so its object is
+    the complex conjugate of ours: no symmetric copy, which would be mirrored too.
+    """
     from cohere_core.controller.phasing import Rec  # a GPU's machine may lack it
 
     np.save(folder / "data.npy", np.sqrt(pattern).astype(np.float32))
     with contextlib.redirect_stdout(io.StringIO()):
-        run = Rec({**COHERE, "algorithm_sequence": recipe}, str(folder / "data.npy"), package, debug=True)
+        run = Rec({**settings, "algorithm_sequence": recipe}, str(folder / "data.npy"), package, debug=True)
         run.init_dev(gpu)
         run.init_iter_loop()
         finish()
@@ -49,7 +57,35 @@ def cohere(
         run.iterate()
         finish()
         seconds = time.perf_counter() - begin
-    return run.ds_image * run.support, seconds / run.iter_no
+    return (run.ds_image * run.support).conj(), seconds / run.iter_no
+
+
+def plain_loop(pattern: np.ndarray, iterations: int = ITERATIONS) -> tuple[np.ndarray, float]:
+    """Object and seconds an iteration of what one writes first: HIO, ER and shrinkwrap, scipy.fft, complex64."""
+    amplitude = np.fft.ifftshift(np.sqrt(pattern)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    phases = np.exp(2j * np.pi * rng.random(amplitude.shape)).astype(np.complex64)
+    iterate = scipy.fft.ifft2(amplitude * phases)
+    correlation = np.abs(scipy.fft.ifft2(amplitude**2))
+    support, sigma = correlation > 0.04 * correlation.max(), 3.0
+    begin = time.perf_counter()
+    for iteration in range(iterations):
+        field = scipy.fft.fft2(iterate)
+        field *= amplitude / np.maximum(np.abs(field), 1e-15)
+        projected = scipy.fft.ifft2(field)
+        if iteration % 500 < 450:
+            iterate = np.where(support, projected, iterate - np.float32(0.8) * projected)
+        else:
+            iterate = projected * support
+        if iteration % 20 == 19:
+            blurred = scipy.ndimage.gaussian_filter(np.abs(projected), sigma, mode="wrap")
+            support, sigma = blurred > 0.25 * blurred.max(), max(0.95 * sigma, 1.0)
+    return np.fft.fftshift(iterate), (time.perf_counter() - begin) / iterations
+
+
+def relative_error(truth: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
+    """Symmetry-adjusted MSE over the energy of each object."""
+    return metrics.symmetry_adjusted_mse(truth, objects) / truth.abs().double().square().mean((-2, -1))
 
 
 def finish(device: torch.device) -> None:

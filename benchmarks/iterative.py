@@ -17,17 +17,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before anything reads it
 
 import numpy as np
 import pandas as pd
-import scipy.fft
-import scipy.ndimage
 import torch
-from common import ITERATIONS, SPEED_RECIPE, cohere, machine, write
+from common import SPEED_RECIPE, cohere, machine, plain_loop, relative_error, write
 
 from farfield import iterative
 from farfield.iterative.workers import PIXELS_AT_ONCE
 from farfield.machine.heap import keep_freed_memory
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure, photon_noise
-from farfield.symmetry import metrics
 
 SIDES = {64: 64, 128: 16, 256: 4, 512: 1}
 """Pattern sides, and how many patterns farfield reconstructs at a time."""
@@ -42,29 +39,6 @@ def bound(side: int, count: int) -> float:
     for _ in range(20):
         torch.fft.ifft2(torch.fft.fft2(batch), norm="forward")
     return (time.perf_counter() - begin) / 20 / len(batch)
-
-
-def plain_loop(pattern: np.ndarray, iterations: int = ITERATIONS) -> float:
-    """Seconds an iteration of what one writes first: HIO, ER and shrinkwrap on one pattern, scipy.fft, complex64."""
-    amplitude = np.fft.ifftshift(np.sqrt(pattern)).astype(np.float32)
-    rng = np.random.default_rng(0)
-    phases = np.exp(2j * np.pi * rng.random(amplitude.shape)).astype(np.complex64)
-    iterate = scipy.fft.ifft2(amplitude * phases)
-    correlation = np.abs(scipy.fft.ifft2(amplitude**2))
-    support, sigma = correlation > 0.04 * correlation.max(), 3.0
-    begin = time.perf_counter()
-    for iteration in range(iterations):
-        field = scipy.fft.fft2(iterate)
-        field *= amplitude / np.maximum(np.abs(field), 1e-15)
-        projected = scipy.fft.ifft2(field)
-        if iteration % 500 < 450:
-            iterate = np.where(support, projected, iterate - np.float32(0.8) * projected)
-        else:
-            iterate = projected * support
-        if iteration % 20 == 19:
-            blurred = scipy.ndimage.gaussian_filter(np.abs(projected), sigma, mode="wrap")
-            support, sigma = blurred > 0.25 * blurred.max(), max(0.95 * sigma, 1.0)
-    return (time.perf_counter() - begin) / iterations
 
 
 def ours(patterns: torch.Tensor) -> float:
@@ -85,7 +59,7 @@ def speed(folder: Path) -> pd.DataFrame:
         contenders: dict[str, Callable[[], float]] = {
             "two transforms alone": lambda side=side, count=count: bound(side, count),
             "farfield": lambda patterns=patterns: ours(patterns),
-            "plain scipy.fft loop": lambda single=single: plain_loop(single),
+            "plain scipy.fft loop": lambda single=single: plain_loop(single)[1],
             "cohere_core (numpy)": lambda single=single: cohere(single, SPEED_RECIPE, folder)[1],
         }
         times = {name: [] for name in contenders}
@@ -101,7 +75,7 @@ def speed(folder: Path) -> pd.DataFrame:
 def _quality(
     name: str, set_name: str, starts: int, truth: torch.Tensor, objects: torch.Tensor, iterations: float
 ) -> list:
-    error = metrics.symmetry_adjusted_mse(truth, objects) / truth.abs().double().square().mean((-2, -1))
+    error = relative_error(truth, objects)
     return [set_name, name, starts, iterations, float((error < 1e-3).double().mean()), float(error.median())]
 
 
@@ -130,8 +104,6 @@ def quality(folder: Path) -> pd.DataFrame:
                     made = float(found.iterations.double().mean())
                     rows.append(_quality(name, f"{side} in {2 * side}, {noise}", starts, truth, found.objects, made))
         if side == 32:
-            # cohere draws its starts from numpy's global generator
-            np.random.seed(0)  # noqa: NPY002
             part, recipe = 40, "3*(20*ER+180*HIO)+20*ER"
             objects = np.stack([cohere(pattern.numpy(), recipe, folder)[0] for pattern in clean[:part]])
             found = torch.from_numpy(objects).to(torch.complex64)

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from skimage.restoration import unwrap_phase
 
 from farfield.physics import crystals
 from farfield.physics.crystals import Dislocation, dislocation_phase
+from farfield.symmetry import metrics
 
 
 def test_mean_fill_is_the_published_one():
@@ -72,6 +74,46 @@ def test_without_defects_the_phase_is_constant():
         assert torch.allclose(inside, inside[0].expand_as(inside), atol=1e-5)
 
 
+def test_strained_crystals_have_the_shapes_of_the_study_and_other_phases():
+    study, strained = crystals.simulate(12, 24, 5), crystals.simulate(12, 24, 5, kind="strained")
+    assert torch.equal(study != 0, strained != 0)
+    assert torch.allclose(strained.abs(), study.abs())
+    assert metrics.symmetry_adjusted_mse(study, strained).min() > 0.01
+    assert torch.equal(crystals.simulate(3, 24, 5, kind="strained"), strained[:3])
+    assert not torch.equal(crystals.simulate(3, 24, 6, kind="strained"), strained[:3])
+
+
+def test_a_strained_crystal_is_a_smooth_strain_and_two_partial_dislocations_inside(monkeypatch):
+    drawn = []
+
+    def recorded(dislocation, scattering, size):
+        drawn.append(dislocation)
+        return dislocation_phase(dislocation, scattering, size)
+
+    monkeypatch.setattr(crystals, "dislocation_phase", recorded)
+    items = crystals.simulate(60, 32, 4, kind="strained").numpy()
+    assert len(drawn) == 2 * len(items)
+    turns = np.array([defect.screw for defect in drawn])
+    assert np.abs(turns - turns.round()).min() > 0
+    assert np.abs(turns).max() <= 2
+    assert turns.std() == pytest.approx(4 / 12**0.5, rel=0.1)
+    for item, pair in zip(items, zip(drawn[::2], drawn[1::2], strict=True), strict=True):
+        mask = item != 0
+        assert all(mask[round(defect.row), round(defect.column)] for defect in pair)
+        smooth = item * np.exp(-1j * sum(dislocation_phase(defect, 0.0, 32) for defect in pair))
+        steps = np.angle(smooth[1:] / np.where(mask, smooth, 1)[:-1])[mask[1:] & mask[:-1]]
+        assert np.abs(steps).max() < 1.5  # no jump is left
+        strain = unwrap_phase(np.ma.array(np.angle(smooth), mask=~mask))
+        assert strain.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_partial_dislocation_turns_the_phase_by_what_it_jumps_at_its_fault():
+    phase = dislocation_phase(Dislocation(20.2, 30.6, 0.0, 1.3), 0.0, 64)
+    jump = phase[21] - phase[20]
+    assert jump[:15] == pytest.approx(1.3 * 2 * np.pi, abs=0.15)
+    assert np.abs(jump[45:]).max() < 0.15
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,8 +121,14 @@ def test_without_defects_the_phase_is_constant():
         ({"size": 4}, "size of at least 8 pixels, got 4"),
         ({"fill": 0.9}, "fill from 0.05 to 0.35, got 0.9"),
         ({"defects": (3, 1)}, r"defects as \(fewest, most\), got \(3, 1\)"),
+        ({"kind": "hard"}, "kind as one of dislocated, strained, got 'hard'; choose one"),
+        (
+            {"kind": "strained", "defects": (1, 3)},
+            r"no defects, as strained crystals have 2, got \(1, 3\)",
+        ),
     ],
 )
+@pytest.mark.usefixtures("no_shape_checks")
 def test_bad_input_is_refused_in_a_sentence(arguments, message):
     with pytest.raises(ValueError, match=message):
         crystals.simulate(**{"count": 1, "size": 16, "seed": 0, **arguments})

@@ -83,6 +83,11 @@ def test_a_small_config_takes_the_defaults():
         ({"study": 2024}, "(it names a folder; quote a number), got 2024"),
         ({"crystals": {"fill": 0.9}}, "crystals: fill: expected a number at least 0.05 and at most 0.35, got 0.9"),
         ({"crystals": {"defects": [3, 1]}}, "crystals: defects: expected (fewest, most), got [3, 1]; swap them"),
+        ({"crystals": {"kind": "hard"}}, "crystals: kind: expected one of dislocated, strained, got 'hard'"),
+        (
+            {"crystals": {"kind": "strained", "defects": [1, 3]}},
+            "crystals: defects: expected none beside kind: strained, whose crystals have 2, got [1, 3]; leave it out",
+        ),
         ({"crystals": None}, "crystals: expected keys, got None"),
         ({"training": {"learning_rate": "fast"}}, "learning_rate: expected a number above 0, got 'fast'"),
         ({"training": {"learning_rate": 1.0e-6}}, "learning_rate_floor: expected less than learning_rate"),

@@ -18,6 +18,7 @@ from conftest import SNAKEMAKE, copy_workflow, snakemake
 import farfield
 from farfield.learning import networks
 from farfield.machine import store
+from farfield.physics import crystals
 
 GAUSSIAN = ["method", "dimension", "samples", "symmetry", "metric", "mean", "sd", "seeds", "published"]
 
@@ -307,6 +308,20 @@ def test_options_are_set_on_the_command_line(study):
     changes = ["seeds=[0]", "samples=[16,32]", "training={epochs: 12, batch_size: 8, updates: 0, precision: float32}"]
     jobs = planned(snakemake(study, "--dry-run", "--config", *changes))
     assert jobs["train"] == 4 + 4  # of size 16, and two objectives at the new largest size
+
+
+def test_a_study_of_strained_crystals_simulates_them_and_its_stores_say_so(tmp_path):
+    folder, path = copy_workflow(tmp_path), "results/strained/data/validation.zarr"
+    config = {"study": "strained", "image_size": 16, "crystals": {"kind": "strained", "validation": 5}}
+    (folder / "strained.yaml").write_text(yaml.safe_dump(config))
+    snakemake(folder, path, config="strained.yaml")
+    made = store.open_dataset(folder / path)
+    assert np.array_equal(made.object, crystals.simulate(5, 16, 24031, kind="strained"))
+    assert not np.array_equal(made.object, crystals.simulate(5, 16, 24031))
+    assert yaml.safe_load(made.attrs["section"])["crystals"]["kind"] == "strained"
+    config["crystals"]["kind"] = "dislocated"
+    (folder / "strained.yaml").write_text(yaml.safe_dump(config))
+    assert planned(snakemake(folder, path, "--dry-run", config="strained.yaml"))["simulate"] == 1
 
 
 def test_sets_with_a_copy_in_common_are_refused_by_each_training(study, tmp_path):

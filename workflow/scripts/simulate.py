@@ -12,7 +12,7 @@ with jobs.job(snakemake.log[0]):
     if "images" in section:
         objects = images.load(which, count, size, seed, settings["path"] or None, natural=name != which)
     else:
-        how = {"fill": settings["fill"], "defects": tuple(settings["defects"])}
+        how = {"kind": settings["kind"], "fill": settings["fill"], "defects": tuple(settings["defects"])}
         objects = crystals.simulate(count, size, seed=seed, **how)
     dataset = datasets.from_objects(objects, section["oversampling"])
     store.write_dataset(dataset, snakemake.output[0], section)

@@ -1,12 +1,14 @@
 """Simulated Bragg CDI crystals: rounded polygons, strained by dislocations (the data of arXiv:2403.15448).
 
-A crystal is 1 inside and 0 outside; its phase is the displacement field u of a few dislocations, projected
-on the scattering vector Q. Lengths are in pixels of the crystal's own frame.
+A crystal is 1 inside and 0 outside; its phase is the displacement field u, projected on the scattering vector Q: of a
+few dislocations, or, in a harder set, of a smooth strain and two partial dislocations. Lengths are in pixels of the
+crystal's own frame.
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -28,8 +30,26 @@ FIRST_ORDER = 2 / np.sqrt(3)
 SLIP_ANGLES = np.deg2rad([30.0, 90.0, 150.0, 210.0, 270.0, 330.0])
 """Angles between Q and the Burgers vectors ±b of the three close-packed directions in such a plane."""
 
+DEFECTS = (0, 2)
+"""Fewest and most dislocations in a crystal that is said to be dislocated."""
+
+STRAIN = 1.0
+"""Radians: root mean square, inside of a strained crystal, of its phase without dislocations."""
+
+CORRELATION = 0.1
+"""Of the frame's side: σ of the Gaussian that makes a smooth strain of white noise."""
+
+PARTIALS = 2
+"""Dislocations in a strained crystal."""
+
+STRONGEST = 2.0
+"""Most of |Q·b| / 2π of a strained crystal's dislocations."""
+
 MOST_SHAPES = 1000
 """Polygons tried before a crystal is called too large for its frame."""
+
+
+Kind = Literal["dislocated", "strained"]
 
 
 class Dislocation(NamedTuple):
@@ -41,14 +61,15 @@ class Dislocation(NamedTuple):
         Where the line crosses the frame, in pixels.
     burgers : float
         Direction of an edge dislocation's Burgers vector in the plane, in radians from the column axis.
-    screw : int
-        Q·b/2π of a screw dislocation (Burgers vector along the line); 0 for an edge dislocation.
+    screw : float
+        Q·b/2π of a screw dislocation (Burgers vector along the line), whole unless it is a partial one; 0 for an edge
+        dislocation.
     """
 
     row: float
     column: float
     burgers: float
-    screw: int
+    screw: float | int
 
 
 def dislocation_phase(dislocation: Dislocation, scattering: float, size: int) -> Float[np.ndarray, "size size"]:
@@ -66,7 +87,8 @@ def dislocation_phase(dislocation: Dislocation, scattering: float, size: int) ->
     Returns
     -------
     numpy.ndarray, shape (size, size)
-        Phase in radians; its branch cut is a multiple of 2π wherever Q·b is.
+        Phase in radians; its branch cut is a multiple of 2π wherever Q·b is. Elsewhere it shows, as the stacking
+        fault behind a partial dislocation: of a screw, from its line to lower columns.
     """
     pixels = np.arange(size)
     right, up = pixels[None, :] - dislocation.column, pixels[:, None] - dislocation.row
@@ -137,23 +159,52 @@ def _place(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _crystal(rng: np.random.Generator, size: int, fill: float, defects: tuple[int, int]) -> np.ndarray:
+def _somewhere(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+    """Draw a row and a column inside a mask."""
+    inside = np.argwhere(mask)
+    return inside[rng.integers(len(inside))] + rng.uniform(-0.5, 0.5, 2)
+
+
+def _dislocated(rng: np.random.Generator, mask: np.ndarray, defects: tuple[int, int]) -> np.ndarray:
+    """Phase of a crystal with a random number of dislocations."""
+    scattering = rng.uniform(0, 2 * np.pi)
+    phase = np.full(mask.shape, rng.uniform(-np.pi, np.pi))
+    for _ in range(rng.integers(defects[0], defects[1] + 1)):
+        row, column = _somewhere(rng, mask)
+        screw = rng.choice([-1, 1]) if rng.random() < 0.5 else 0
+        burgers = scattering - rng.choice(SLIP_ANGLES)
+        phase += dislocation_phase(Dislocation(row, column, burgers, screw), scattering, len(mask))
+    return phase
+
+
+def _strained(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+    """Phase of a crystal with a smooth random strain and `PARTIALS` dislocations of any strength."""
+    smooth = ndimage.gaussian_filter(rng.standard_normal(mask.shape), CORRELATION * len(mask), mode="wrap")
+    smooth -= smooth[mask].mean()
+    phase = rng.uniform(-np.pi, np.pi) + STRAIN / smooth[mask].std() * smooth
+    for _ in range(PARTIALS):
+        fault = Dislocation(*_somewhere(rng, mask), 0.0, rng.uniform(-STRONGEST, STRONGEST))
+        phase += dislocation_phase(fault, 0.0, len(mask))
+    return phase
+
+
+def _crystal(rng: np.random.Generator, size: int, fill: float, phase: Callable[..., np.ndarray]) -> np.ndarray:
     # Fills vary by half about their mean; the area is drawn once, so that refused shapes do not bias it.
     area = round(rng.uniform(0.5, 1.5) * fill * size**2)
     mask: Bool[np.ndarray, "size size"] = next(itertools.dropwhile(_touches_border, _shapes(rng, size, max(area, 4))))
     mask = _place(rng, mask)
-    scattering = rng.uniform(0, 2 * np.pi)
-    phase = np.full((size, size), rng.uniform(-np.pi, np.pi))
-    inside = np.argwhere(mask)
-    for _ in range(rng.integers(defects[0], defects[1] + 1)):
-        row, column = inside[rng.integers(len(inside))] + rng.uniform(-0.5, 0.5, 2)
-        screw = rng.choice([-1, 1]) if rng.random() < 0.5 else 0
-        burgers = scattering - rng.choice(SLIP_ANGLES)
-        phase += dislocation_phase(Dislocation(row, column, burgers, screw), scattering, size)
-    return (mask * np.exp(1j * phase)).astype(np.complex64)
+    return (mask * np.exp(1j * phase(rng, mask))).astype(np.complex64)
 
 
-def simulate(count: int, size: int, seed: int, *, fill: float = 0.278, defects: tuple[int, int] = (0, 2)) -> Objects:
+def simulate(
+    count: int,
+    size: int,
+    seed: int,
+    *,
+    kind: Kind = "dislocated",
+    fill: float = 0.278,
+    defects: tuple[int, int] = DEFECTS,
+) -> Objects:
     """Simulate Bragg CDI crystals in random position, orientation and global phase.
 
     Parameters
@@ -163,11 +214,15 @@ def simulate(count: int, size: int, seed: int, *, fill: float = 0.278, defects: 
     size : int
         Side of the square frame, in pixels; at least 8.
     seed : int
-        Crystal i depends on ``(seed, i)`` alone, so a shorter set is a prefix of a longer one.
+        Crystal i depends on ``(seed, i)`` alone, so a shorter set is a prefix of a longer one; its shape and place
+        are those of crystal i of the other kind.
+    kind : {"dislocated", "strained"}
+        What makes the phase: whole dislocations, as in the study, or a smooth random strain of 1 rad (root mean
+        square) and two partial dislocations, whose stacking faults are jumps of any height.
     fill : float
         Mean share of the frame that is crystal; each crystal fills between half and 1.5 times of it.
     defects : tuple of int
-        Fewest and most dislocations in a crystal; every number between is as likely.
+        Fewest and most dislocations in a dislocated crystal; every number between is as likely.
 
     Returns
     -------
@@ -191,7 +246,12 @@ def simulate(count: int, size: int, seed: int, *, fill: float = 0.278, defects: 
         raise ValueError(f"expected a fill from 0.05 to 0.35, got {fill}; the published sets have 0.278")
     if not 0 <= defects[0] <= defects[1]:
         raise ValueError(f"expected defects as (fewest, most), got {tuple(defects)}; try (0, 2)")
+    if kind not in get_args(Kind):
+        raise ValueError(f"expected kind as one of {', '.join(get_args(Kind))}, got {kind!r}; choose one")
+    if kind == "strained" and tuple(defects) != DEFECTS:
+        raise ValueError(f"expected no defects, as strained crystals have {PARTIALS}, got {defects}; leave them out")
+    phase = _strained if kind == "strained" else partial(_dislocated, defects=defects)
     crystals = np.empty((count, size, size), np.complex64)
     for index in range(count):
-        crystals[index] = _crystal(np.random.default_rng([seed, index]), size, fill, tuple(defects))
+        crystals[index] = _crystal(np.random.default_rng([seed, index]), size, fill, phase)
     return torch.from_numpy(crystals)

@@ -14,6 +14,7 @@ from farfield.learning import networks
 from farfield.learning.networks.making import inputs_of
 from farfield.learning.networks.retriever import Retriever
 from farfield.machine import devices
+from farfield.physics.crystals import DEFECTS, PARTIALS
 from farfield.study import sections
 from farfield.study.wording import suggest
 
@@ -209,6 +210,11 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     fewest, most = config["crystals"]["defects"]
     if fewest > most:
         yield f"crystals: defects: expected (fewest, most), got [{fewest}, {most}]; swap them"
+    elif config["crystals"]["kind"] == "strained" and (fewest, most) != DEFECTS:
+        yield (
+            f"crystals: defects: expected none beside kind: strained, whose crystals have {PARTIALS}, got "
+            f"[{fewest}, {most}]; leave it out"
+        )
     if config["tensorboard"] and not find_spec("tensorboard"):
         yield "tensorboard: expected the package tensorboard, found none; pip install tensorboard, or set it to false"
     if check_device:
