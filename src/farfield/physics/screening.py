@@ -111,6 +111,8 @@ def _lines(
     """
     alike, dark = highest == lowest, highest == 0
     unlit = alike | dark
+    if not unlit.any():
+        return _marked(unlit.new_zeros(0, dtype=torch.int64), seen)
     frame, row = alike.nonzero(as_tuple=True)
     same = (seen[frame, row] > 0).sum(-1) >= max(BLOCK, seen.shape[-1] // 2)
     # Rows that are not lit have the number of the last lit one, a band: it has that beside it, and the one before.
