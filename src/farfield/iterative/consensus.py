@@ -23,17 +23,33 @@ KEPT = 5
 MEAN = 3
 """Of them, those whose mean gives the support."""
 
-THRESHOLDS = (0.05, 0.065, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0.35, 0.45)
+ROUNDS = 3
+"""Each takes the support of what the starts were in the one before."""
+
+GOING_ON, RELAXED = Step("RAAR", 10), 0.8
+"""What each start moves by in its support, and β: error reduction stays where it is."""
+
+MOVES, SETTLING = 7, 1
+"""Steps of it, of whose projections the mean is taken, but for the first: noise goes down in it outside of the support
+too, where pixels may be missing."""
+
+THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
 
-ROUNDS = 2
-"""The first brings the starts into one support, the second takes the support of what they are then."""
+PLACES = tuple((x / 4, y / 4) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
+"""Pixels by which the mean is moved then, if that ranks better: where between pixels an object lies is free, but
+where its edges lie along them, its support needs fewest."""
 
-TRIED = parse("50*ER")
-"""What each of these supports is tried by, from the mean."""
+TRIED = parse("10*ER")
+"""What each of these supports is tried by, from the mean; then `TRIED_LIKELIHOOD` iterations of likelihood."""
 
-POLISHED = parse("50*ER+3*(50*HIO+50*RAAR+50*ER)")
-"""What the kept starts go on by: error reduction stays where it is, the others reach what lies beside it."""
+TRIED_LIKELIHOOD = 5
+
+POLISHED = parse("10*ER")
+"""How each start ends in the support; then `LIKELIHOOD` iterations."""
+
+LIKELIHOOD = 10
+"""More change nothing that the photons tell."""
 
 
 class Consensus(NamedTuple):
@@ -43,7 +59,7 @@ class Consensus(NamedTuple):
     ----------
     objects : torch.Tensor, complex64, shape (batch, kept, M, M)
         Origin in the centre, the best first.
-    support : torch.Tensor, bool, shape (batch, M, M)
+    support : torch.Tensor, bool, shape (batch, kept, M, M)
     residual, rank : torch.Tensor, float32, shape (batch, kept)
     iterations : int
         Made for each pattern.
@@ -56,15 +72,22 @@ class Consensus(NamedTuple):
     iterations: int
 
 
+def cost(kept: int, options: Options) -> int:
+    """Iterations of a pattern whose starts are brought together."""
+    tries = 0 if _stays(options) else len(THRESHOLDS) + (len(PLACES) if options.values == "complex" else 0)
+    each = MOVES * GOING_ON.iterations + total(POLISHED) + LIKELIHOOD
+    return ROUNDS * (kept * each + tries * (total(TRIED) + TRIED_LIKELIHOOD))
+
+
 def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
-    """Find the support of starts' mean and go on from each in it, `ROUNDS` times.
+    """Find the support of starts' mean and go on from each in it, `ROUNDS` times, and keep the best round.
 
     Parameters
     ----------
     objects : torch.Tensor, complex64, shape (batch, kept, M, M)
         Origin in the centre, the best first.
-    support : torch.Tensor, bool, shape (batch, M, M)
-        Of the best, which stays if theirs did.
+    support : torch.Tensor, bool, shape (batch, kept, M, M)
+        Theirs; that of the best stays if theirs did.
     patterns : Patterns
         All of known noise, or all of unknown.
     options : Options
@@ -74,63 +97,125 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
     -------
     Consensus
     """
-    kept = objects.shape[1]
-    which = torch.arange(len(objects), device=objects.device).repeat_interleave(kept)
-    each = torch.arange(len(objects), device=objects.device)[:, None]
-    stays = options.shrinkwrap is None or options.shrinkwrap.period > total(options.steps)
-    support = torch.fft.ifftshift(support, dim=(-2, -1))
+    count, kept = objects.shape[:2]
+    which = torch.arange(count, device=objects.device).repeat_interleave(kept)
+    each, stays = patterns[which], _stays(options)
+    objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)).flatten(0, 1) for x in (objects, support))
+    best = None
     for _ in range(ROUNDS):
-        objects = align(objects[:, :1].expand_as(objects), objects)
+        images = _mean_images(objects, support, each, options)
         if not stays:
-            support = _choose_support(objects[:, :MEAN].mean(1), patterns, options)
-        gone = _go_on(POLISHED, objects.flatten(0, 1), support[which], patterns[which], options)
-        residual, ranks = (x.reshape(-1, kept) for x in (gone.residual, gone.rank))
-        order = ranks.argsort(dim=-1, stable=True)
-        objects = torch.fft.fftshift(gone.objects, dim=(-2, -1)).reshape(objects.shape)[each, order]
-    tried = 0 if stays else len(THRESHOLDS) * total(TRIED)
-    return Consensus(
-        objects,
-        torch.fft.fftshift(support, dim=(-2, -1)),
-        residual[each, order],
-        ranks[each, order],
-        ROUNDS * (tried + kept * total(POLISHED)),
-    )
+            images = _aligned(images, kept)
+            mean = images.reshape(count, kept, *images.shape[-2:])[:, :MEAN].mean(1)
+            found, move = _choose_support(mean, patterns, options)
+            images, support = _moved(images, move[which]), found[which]
+        found = _go_on(POLISHED, LIKELIHOOD, images, support, each, options)
+        objects, best = found.objects, _better(best, found, kept)
+    return _sorted(best, kept, cost(kept, options))
 
 
-def _choose_support(mean: torch.Tensor, patterns: Patterns, options: Options) -> torch.Tensor:
-    """Threshold the mean as ranks best, (batch, M, M) in FFT order."""
-    image = torch.fft.ifftshift(mean, dim=(-2, -1))
-    count, tries = len(mean), len(THRESHOLDS)
-    threshold = torch.tensor(THRESHOLDS, device=mean.device).repeat(count)
+def _stays(options: Options) -> bool:
+    """Tell whether starts kept the support that they began with."""
+    return options.shrinkwrap is None or options.shrinkwrap.period > total(options.steps)
+
+
+def _mean_images(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> torch.Tensor:
+    """Move about in supports that stay, and take the mean of the modulus projections on the way."""
+    relaxed = options._replace(steps=[], shrinkwrap=None, beta=RELAXED)
+    run = Run(patterns, relaxed, warm_start(patterns, objects), support, torch.zeros(len(objects)))
+    mean = torch.zeros_like(objects)
+    for move in range(MOVES):
+        image = run.advance(*GOING_ON)
+        if move >= SETTLING:
+            mean += image / (MOVES - SETTLING)
+    return mean
+
+
+def _aligned(images: torch.Tensor, kept: int) -> torch.Tensor:
+    """Align the images of each pattern, (batch · kept, M, M), with its first."""
+    groups = torch.fft.fftshift(images, dim=(-2, -1)).reshape(-1, kept, *images.shape[-2:])
+    same = align(groups[:, :1].expand_as(groups), groups)
+    return torch.fft.ifftshift(same, dim=(-2, -1)).flatten(0, 1)
+
+
+def _choose_support(mean: torch.Tensor, patterns: Patterns, options: Options) -> tuple[torch.Tensor, torch.Tensor]:
+    """Threshold the mean, then move it, as ranks best: supports (batch, M, M), and pixels moved, (batch, 2)."""
+    threshold = mean.new_tensor(THRESHOLDS, dtype=torch.float32)
+    still = torch.zeros(len(THRESHOLDS), 2, device=mean.device)
+    support, ranks, which = _try(mean, threshold.expand(len(mean), -1), still, patterns, options)
+    if options.values != "complex":  # between pixels, real objects are complex
+        return support, still[which]
+    places = torch.tensor(PLACES, device=mean.device)
+    moved, others, place = _try(mean, threshold[which][:, None].expand(-1, len(PLACES)), places, patterns, options)
+    better = others < ranks
+    return torch.where(better[:, None, None], moved, support), places[place] * better[:, None]
+
+
+def _try(
+    mean: torch.Tensor, threshold: torch.Tensor, places: torch.Tensor, patterns: Patterns, options: Options
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Try thresholds, (batch, tries), of means moved to places, (tries, 2): the best support, its rank, and which."""
+    count, tries = threshold.shape
     which = torch.arange(count, device=mean.device).repeat_interleave(tries)
+    images = _moved(mean[which], places.repeat(count, 1))
     sigma = torch.full_like(threshold, options.shrinkwrap.sigma_floor)
-    supports = update(image[which], sigma, threshold)
-    tried = _go_on(TRIED, mean[which], supports, patterns[which], options)
-    best = tried.rank.reshape(count, tries).argmin(-1)
-    return supports.reshape(count, tries, *mean.shape[-2:])[torch.arange(count, device=mean.device), best]
+    supports = update(images, sigma.flatten(), threshold.flatten())
+    tried = _go_on(TRIED, TRIED_LIKELIHOOD, images, supports, patterns[which], options)
+    ranks, best = tried.rank.reshape(count, tries).min(-1)
+    return supports.reshape(count, tries, *mean.shape[-2:])[torch.arange(count, device=mean.device), best], ranks, best
+
+
+def _moved(images: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+    """Move images, (batch, M, M), around the edges, by parts of pixels, (batch, 2)."""
+    if not by.any():
+        return images
+    frequency = torch.fft.fftfreq(images.shape[-1], device=images.device)
+    angle = by[:, 0, None, None] * frequency[:, None] + by[:, 1, None, None] * frequency
+    return torch.fft.ifft2(torch.fft.fft2(images) * torch.polar(torch.ones_like(angle), -2 * torch.pi * angle))
 
 
 class _Gone(NamedTuple):
-    """Objects, origin in pixel (0, 0), with their residuals and ranks, (batch,)."""
+    """Objects, origin in pixel (0, 0), with their supports, residuals and ranks, (batch,)."""
 
     objects: torch.Tensor
+    support: torch.Tensor
     residual: torch.Tensor
     rank: torch.Tensor
 
 
 def _go_on(
-    steps: list[Step], objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options
+    steps: list[Step],
+    likelihood: int,
+    objects: torch.Tensor,
+    support: torch.Tensor,
+    patterns: Patterns,
+    options: Options,
 ) -> _Gone:
-    """Run a recipe from objects, origin in the centre, in a support that stays, then to what is likeliest."""
+    """Run a recipe from objects in supports that stay, then so many iterations to what is likeliest."""
     options = options._replace(steps=steps, shrinkwrap=None)
-    iterate = warm_start(patterns, torch.fft.ifftshift(objects, dim=(-2, -1)))
-    run = Run(patterns, options, iterate, support, torch.zeros(len(iterate), device=iterate.device))
+    run = Run(patterns, options, warm_start(patterns, objects), support, torch.zeros(len(objects)))
     for _ in run.iterate_all():
         pass
     if options.values != "complex" or not patterns.noisy().all():
-        return _Gone(run.objects, run.residual, run.rank)
-    found, pixels = run.objects, support.sum((-2, -1))
-    if steps is POLISHED:
-        found = likeliest(found, support, patterns)
+        return _Gone(run.objects, support, run.residual, run.rank)
+    found, pixels = likeliest(run.objects, support, patterns, likelihood), support.sum((-2, -1))
     ranks = rank(deviances(found, pixels, patterns)[0], pixels, patterns.measured())
-    return _Gone(found, residual_of(found, patterns), ranks)
+    return _Gone(found, support, residual_of(found, patterns), ranks)
+
+
+def _better(best: _Gone | None, found: _Gone, kept: int) -> _Gone:
+    """Take what each pattern's starts came to in the round in which the first of them ranked better."""
+    if best is None:
+        return found
+    ranks = (x.rank.reshape(-1, kept).amin(-1) for x in (found, best))
+    better = torch.lt(*ranks).repeat_interleave(kept)
+    return _Gone(*(torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, y) for x, y in zip(found, best, strict=True)))
+
+
+def _sorted(found: _Gone, kept: int, iterations: int) -> Consensus:
+    """Bring the best of each pattern's starts to the front, and origins to the centre."""
+    objects, support, residual, ranks = (x.reshape(-1, kept, *x.shape[1:]) for x in found)
+    order = ranks.argsort(dim=-1, stable=True)
+    each = torch.arange(len(order), device=order.device)[:, None]
+    objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in (objects[each, order], support[each, order]))
+    return Consensus(objects, support, residual[each, order], ranks[each, order], iterations)

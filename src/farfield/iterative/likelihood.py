@@ -8,11 +8,8 @@ from farfield.iterative.patterns import Patterns
 DARK = 0.1
 """Counts added to what is expected: without them, dark pixels that were hit by chance would rule (as in PyNX)."""
 
-ITERATIONS = 10
-"""Of L-BFGS from where error reduction ends: more change nothing that the photons tell."""
 
-
-def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, iterations: int) -> torch.Tensor:
     """Descend minus the logarithm of Poisson's likelihood.
 
     Parameters
@@ -22,6 +19,8 @@ def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns) 
     support : torch.Tensor, bool, shape (batch, M, M)
     patterns : Patterns
         Whose noise is known.
+    iterations : int
+        Of L-BFGS, at most.
 
     Returns
     -------
@@ -47,5 +46,5 @@ def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns) 
         slope = field.mul_((1 - counts / expected).mul_(weight / 2))
         return value[:, None], flat(torch.fft.ifft2(slope, norm="ortho") * support)
 
-    found = minimise(unlikelihood, flat(objects * support / unit), ITERATIONS)
+    found = minimise(unlikelihood, flat(objects * support / unit), iterations)
     return torch.view_as_complex(found.view(*objects.shape, 2)) * support * unit

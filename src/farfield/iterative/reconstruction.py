@@ -226,7 +226,7 @@ def _bring_together(results: Results, patterns: Patterns, options: Options, go: 
         return
 
     def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
-        return part, bring_together(results.objects[part], results.support[part, 0], patterns[part], options)
+        return part, bring_together(results.objects[part], results.support[part], patterns[part], options)
 
     noisy = patterns.noisy()[todo]
     for alike in (todo[noisy], todo[~noisy]):  # only where the noise is known is there a likelihood

@@ -74,7 +74,7 @@ class Results:
     def replace(self, numbers: torch.Tensor, found: Consensus) -> None:
         """Put what the best starts of patterns came to together in their place."""
         self.more[numbers] += found.iterations
-        self.objects[numbers], self.support[numbers] = found.objects, found.support[:, None]
+        self.objects[numbers], self.support[numbers] = found.objects, found.support
         self.residual[numbers], self.rank[numbers] = found.residual, found.rank
 
     def agreement(self) -> torch.Tensor:

@@ -211,6 +211,11 @@ class Run:
             if not len(self.alive):
                 return
 
+    def advance(self, algorithm: str, count: int) -> torch.Tensor:
+        """Make some iterations beside the recipe, and show the last modulus projection."""
+        self._iterate(algorithm, count, {})
+        return self.image
+
     def _iterate(self, algorithm: str, count: int, carried: Carried) -> None:
         free = self.patterns.free
         tensors = (self.iterate, self.support, self.patterns.amplitude, *(() if free is None else (free,)))
