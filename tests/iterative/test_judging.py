@@ -56,7 +56,7 @@ def test_right_objects_are_solved_and_their_deviance_is_that_of_noise(objects, f
     assert found.solved.all()
     assert (found.deviance - 1).abs().max() < 0.1
     assert ((found.free_deviance > 0.8) & (found.free_deviance < 3)).all()  # islands are told by what is beside them
-    assert (found.agreement < 1e-3).all()
+    assert (found.agreement < 5e-3).all()
 
 
 def test_wrong_objects_are_not(objects, counts):

@@ -59,13 +59,14 @@ def read_asked(
     quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
-    beta: float = BETA,
+    beta: float | int | None = None,
     shrinkwrap: Shrinkwrap | None = None,
     start: torch.Tensor | None = None,
     dimensions: int | None = None,
     mask_outliers: bool = False,
 ) -> Asked:
     """Check what was asked for, as `reconstruct` has it, and bring it to the form that iterations need."""
+    beta = BETA if beta is None else beta
     _check_dimensions(intensity, dimensions)
     _check_numbers(seed, oversampling, beta, free)
     if not isinstance(shrinkwrap, Shrinkwrap | None):

@@ -72,11 +72,12 @@ class Consensus(NamedTuple):
     iterations: int
 
 
-def cost(kept: int, options: Options) -> int:
-    """Iterations of a pattern whose starts are brought together."""
-    tries = 0 if _stays(options) else len(THRESHOLDS) + (len(PLACES) if options.values == "complex" else 0)
-    each = MOVES * GOING_ON.iterations + total(POLISHED) + LIKELIHOOD
-    return ROUNDS * (kept * each + tries * (total(TRIED) + TRIED_LIKELIHOOD))
+def cost(kept: int, options: Options, noisy: bool) -> int:
+    """Iterations of a pattern whose starts are brought together, its noise known or not."""
+    likely, whole = noisy and options.values == "complex", options.values == "complex"
+    tries = 0 if _stays(options) else len(THRESHOLDS) + whole * len(PLACES)
+    each = MOVES * GOING_ON.iterations + total(POLISHED) + likely * LIKELIHOOD
+    return ROUNDS * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
 
 
 def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
@@ -111,7 +112,7 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
             images, support = _moved(images, move[which]), found[which]
         found = _go_on(POLISHED, LIKELIHOOD, images, support, each, options)
         objects, best = found.objects, _better(best, found, kept)
-    return _sorted(best, kept, cost(kept, options))
+    return _sorted(best, kept, cost(kept, options, bool(patterns.noisy().all())))
 
 
 def _stays(options: Options) -> bool:
@@ -162,7 +163,11 @@ def _try(
     supports = update(images, sigma.flatten(), threshold.flatten())
     tried = _go_on(TRIED, TRIED_LIKELIHOOD, images, supports, patterns[which], options)
     ranks, best = tried.rank.reshape(count, tries).min(-1)
-    return supports.reshape(count, tries, *mean.shape[-2:])[torch.arange(count, device=mean.device), best], ranks, best
+    return (
+        supports.reshape(count, tries, *mean.shape[-2:])[torch.arange(count, device=mean.device), best],
+        ranks,
+        best,
+    )
 
 
 def _moved(images: torch.Tensor, by: torch.Tensor) -> torch.Tensor:

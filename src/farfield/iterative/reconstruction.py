@@ -1,26 +1,28 @@
 """Objects from intensities alone: any number of starts, brought together, and judged without the truth."""
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool
 from tqdm import tqdm
 
-from farfield.iterative import judging
-from farfield.iterative.asking import BETA, read_asked
-from farfield.iterative.consensus import Consensus, bring_together
+from farfield.iterative.asking import read_asked
+from farfield.iterative.consensus import KEPT
+from farfield.iterative.escalation import BUDGET, GROUP, LEAST, escalate, most_starts
 from farfield.iterative.patterns import Background, Patterns
 from farfield.iterative.recipe import total
 from farfield.iterative.results import Results
+from farfield.iterative.rounds import Rounds
 from farfield.iterative.shrinkwrap import Shrinkwrap
-from farfield.iterative.starts import Options, Starts, begin
-from farfield.iterative.workers import enough_memory, split, workers
+from farfield.iterative.starts import Starts
+from farfield.iterative.workers import enough_memory, workers
 from farfield.machine.passes import compiling
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
-from farfield.symmetry.actions import align
 
 Keep = Literal["consensus", "group", "best", "mean", "all"]
+
+GROUPS = ("consensus", "group")
+"""What is kept of starts that were brought together."""
 
 
 class Reconstruction(NamedTuple):
@@ -69,7 +71,8 @@ def reconstruct(
     intensity: Intensity,
     recipe: str | None = None,
     *,
-    starts: int = 1,
+    starts: int | None = None,
+    budget: int | None = None,
     seed: int = 0,
     mask: Bool[torch.Tensor, "..."] | None = None,
     support: Bool[torch.Tensor, "..."] | None = None,
@@ -79,7 +82,7 @@ def reconstruct(
     quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
-    beta: float = BETA,
+    beta: float | int | None = None,
     shrinkwrap: Shrinkwrap | None = None,
     start: torch.Tensor | None = None,
     keep: Keep = "consensus",
@@ -154,9 +157,14 @@ def reconstruct(
         If the patterns are not square, even and finite, have nothing measured or no DC in the centre, the start is
         not of their shape, not finite or empty, or an option is out of range; or if a GPU's memory does not suffice.
     """
-    check_whole("starts", starts, 1)
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
+    fixed_form = {"recipe": recipe, "starts": starts, "start": start, "beta": beta, "shrinkwrap": shrinkwrap}
+    told = [name for name, value in fixed_form.items() if value is not None]
+    told += [f"keep={keep!r}"] * (keep not in GROUPS)
+    most = _read_budget(budget, told)
+    starts = 1 if starts is None else starts
+    check_whole("starts", starts, 1)
     with enough_memory():  # a decorator would stand where warnings look for who called
         patterns, options, suspect = read_asked(
             intensity,
@@ -176,84 +184,59 @@ def reconstruct(
             dimensions=dimensions,
             mask_outliers=mask_outliers,
         )
-        every = keep in ("mean", "all")
-        results = Results(patterns, starts, every)
+        every, count = keep in ("mean", "all"), len(patterns.number)
+        if most:
+            results, work = Results(patterns, most_starts(most), GROUP, every=False), most
+        else:
+            slots = starts if every else min(starts, KEPT)
+            results, work = Results(patterns, starts, slots, every), starts * total(options.steps)
         with (
-            tqdm(total=starts * len(patterns.number), disable=not progress, unit="start") as bar,
+            tqdm(
+                total=count * (1 if most else starts), disable=not progress, unit="pattern" if most else "start"
+            ) as bar,
             workers(intensity.device) as (go, threads),
-            compiling(patterns.amplitude.numel() * starts * total(options.steps)),
+            compiling(patterns.amplitude.numel() * work),
         ):
-            _make_starts(results, patterns, options, starts, go, threads, bar)
-            results.sort()
-            if keep in ("consensus", "group"):
-                _bring_together(results, patterns, options, go, threads)
+            rounds = Rounds(results, patterns, go, threads, bar)
+            if most:
+                escalate(rounds, options, most)
+            else:
+                rounds.make(options, range(starts), torch.ones_like(results.done))
+                results.sort()
+                if keep in GROUPS:
+                    rounds.bring_together(options, ~results.done)
+            bar.update(bar.total - bar.n)
         return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 
 
-def _make_starts(
-    results: Results, patterns: Patterns, options: Options, starts: int, go: Callable, threads: int, bar: tqdm
-) -> None:
-    """Make starts in rounds until all are made or solved, as many at once as keep all cores busy."""
-    side = patterns.amplitude.shape[-1]
-
-    def make(pairs: torch.Tensor) -> tuple:
-        numbers, numbered = pairs.T
-        run = begin(patterns[numbers], options, numbered)
-        threshold = run.threshold
-        for _ in run.iterate_all():
-            pass
-        pixels = run.supports.sum((-2, -1))
-        found = judging.deviances(run.objects, pixels, patterns[numbers])
-        return numbers, numbered, run, (run.residual, pixels, run.iterations, threshold, *found)
-
-    first, noisy = 0, patterns.noisy()
-    while first < starts and len(todo := results.unsolved()):
-        # Noise leaves no residual that would end a pattern's starts early. Without noise the first start may do.
-        at_once = starts if results.every or noisy[todo].all() else max(1, threads // len(split(todo, side, 0)))
-        numbered = torch.arange(first, min(first + at_once, starts), device=todo.device)
-        pairs = torch.cartesian_prod(numbered, todo).flip(-1)
-        for made in go(make, split(pairs, side, threads)):
-            results.add(*made)
-            bar.update(len(made[0]))
-        first += at_once
-    bar.update(bar.total - bar.n)
-
-
-def _bring_together(results: Results, patterns: Patterns, options: Options, go: Callable, threads: int) -> None:
-    """Let the best starts of patterns that are not solved to rounding go on together."""
-    todo = (~results.done).nonzero()[:, 0]
-    if results.objects.shape[1] == 1 or not len(todo):
-        return
-
-    def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
-        return part, bring_together(results.objects[part], results.support[part], patterns[part], options)
-
-    noisy = patterns.noisy()[todo]
-    for alike in (todo[noisy], todo[~noisy]):  # only where the noise is known is there a likelihood
-        for part, found in go(together, split(alike, patterns.amplitude.shape[-1], threads)) if len(alike) else ():
-            results.replace(part, found)
+def _read_budget(budget: int | None, told: list[str]) -> int | None:
+    """Give the iterations that starts may escalate to; None where their form is told instead."""
+    if budget is None:
+        return None if told else BUDGET
+    if told:
+        raise ValueError(
+            f"expected a budget, or the form of starts, got both budget= and {', '.join(told)}; leave one out"
+        )
+    check_whole("budget", budget, LEAST)
+    return budget
 
 
 def _finished(
     results: Results, patterns: Patterns, suspect: torch.Tensor, keep: Keep, batch: torch.Size
 ) -> Reconstruction:
     """Judge the best of each pattern, and bring all to the shape that was asked for."""
-    objects, residual, support = results.objects, results.residual, results.support
+    agreement = results.agreement(patterns.number)
     if keep == "mean":
-        half = (objects.shape[1] + 1) // 2
-        same = align(objects[:, :1].expand(-1, half, -1, -1), objects[:, :half])
-        objects, support = same.mean(1, keepdim=True), (same != 0).any(1, keepdim=True)
-        residual = judging.residual_of(torch.fft.ifftshift(objects[:, 0], dim=(-2, -1)), patterns)[:, None]
-    pixels = support[:, 0].sum((-2, -1))
-    found = judging.deviances(torch.fft.ifftshift(objects[:, 0], dim=(-2, -1)), pixels, patterns)
-    agreement = results.agreement()
-    believed = judging.believes(residual[:, 0], found[0], agreement, pixels, patterns)
+        results.average(patterns)
+    *found, believed = results.judge(patterns, patterns.number, agreement)
     # One start has no rival, but that is no evidence.
     solved = (results.done | (believed & (results.rank.isfinite().sum(-1) > 1))) & ~suspect
+    objects, residual, support = results.objects, results.residual, results.support
     if keep not in ("all", "group"):
         objects, residual, support = objects[:, 0], residual[:, 0], support[:, 0]
-    starts = Starts(*(table.reshape((*batch, table.shape[-1])) for table in results.starts))
-    iterations = results.starts.iterations.sum(-1) + results.more
+    made = max(1, int(results.starts.iterations.any(0).sum()))  # of those that a budget could hold
+    starts = Starts(*(table[:, :made].reshape((*batch, made)) for table in results.starts))
+    iterations = results.spent()
     shaped = (
         x.reshape((*batch, *x.shape[1:])) for x in (objects, residual, support, iterations, *found, agreement, solved)
     )

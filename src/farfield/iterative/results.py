@@ -4,9 +4,18 @@ import torch
 
 from farfield.iterative.beamstop import hidden
 from farfield.iterative.consensus import KEPT, Consensus
-from farfield.iterative.judging import RIVAL, SOLVED_RESIDUAL, constrains, differences
+from farfield.iterative.judging import (
+    RIVAL,
+    SOLVED_RESIDUAL,
+    believes,
+    constrains,
+    deviances,
+    differences,
+    residual_of,
+)
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.starts import Run, Starts
+from farfield.symmetry.actions import align
 
 
 class Results:
@@ -21,6 +30,10 @@ class Results:
         Infinite for a slot that nothing is in.
     done : torch.Tensor, bool, shape (patterns,)
         Whether a start has solved the pattern to rounding, so that no more are wanted.
+    believed : torch.Tensor, bool, shape (patterns,)
+        Whether more are not wanted because of what starts came to together.
+    most : int or float
+        Iterations from which on a pattern gets no more starts.
     blind : torch.Tensor, bool, shape (patterns,)
         Whether a beamstop hides low frequencies: what fits to rounding may then still be another object.
     more : torch.Tensor, int64, shape (patterns,)
@@ -28,9 +41,9 @@ class Results:
     starts : Starts
     """
 
-    def __init__(self, patterns: Patterns, starts: int, every: bool):
-        count, side, self.every = len(patterns.number), patterns.amplitude.shape[-1], every
-        slots = starts if every else min(starts, KEPT)
+    def __init__(self, patterns: Patterns, starts: int, slots: int, every: bool):
+        count, side = len(patterns.number), patterns.amplitude.shape[-1]
+        self.slots, self.every = slots, every
         device = patterns.amplitude.device
         self.measured = patterns.measured()
         self.objects = torch.zeros(count, slots, side, side, dtype=torch.complex64, device=device)
@@ -38,6 +51,7 @@ class Results:
         self.residual = torch.full((count, slots), torch.inf, device=device)
         self.rank = self.residual.clone()
         self.done = torch.zeros(count, dtype=torch.bool, device=device)
+        self.believed, self.most = self.done.clone(), float("inf")
         under = hidden(patterns)
         self.blind = torch.zeros_like(self.done) if under is None else under.any(-1).any(-1)
         self.more = torch.zeros(count, dtype=torch.int64, device=device)
@@ -56,7 +70,7 @@ class Results:
                 table[at, start] = values[wanted]
             self._place(at, run, wanted)
             pixels = run.supports[wanted].sum((-2, -1))
-            solved = (run.residual[wanted] <= SOLVED_RESIDUAL) & constrains(pixels, self.measured[at])
+            solved = (run.residual[wanted] <= run.options.enough) & constrains(pixels, self.measured[at])
             self.done[at[solved & ~self.blind[at]]] = True
 
     def _place(self, at: torch.Tensor, run: Run, wanted: torch.Tensor) -> None:
@@ -67,9 +81,26 @@ class Results:
         self.objects[at, slot], self.support[at, slot] = centre(run.objects[chosen], run.supports[chosen])
         self.residual[at, slot], self.rank[at, slot] = run.residual[chosen], run.rank[chosen]
 
-    def unsolved(self) -> torch.Tensor:
-        """Numbers of the patterns that another start may better; all, if all starts are wanted."""
-        return (self.every | ~self.done).nonzero()[:, 0]
+    def wanted(self) -> torch.Tensor:
+        """Tell of which patterns another start is wanted, (patterns,)."""
+        return self.every | ~(self.done | self.believed | (self.spent() > self.most))
+
+    def spent(self) -> torch.Tensor:
+        """Count the iterations of each pattern, (patterns,)."""
+        return self.starts.iterations.sum(-1) + self.more
+
+    def take(self, which: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Take what there is of some patterns, bool (patterns,), to make room for others."""
+        taken = which.nonzero()[:, 0], *(x[which] for x in (self.objects, self.support, self.residual, self.rank))
+        self.residual[which], self.rank[which] = torch.inf, torch.inf
+        return taken
+
+    def put_back(self, taken: tuple[torch.Tensor, ...]) -> None:
+        """Put back what was taken of patterns where nothing better came in its place."""
+        numbers, *tables = taken
+        better = tables[-1].amin(-1) <= self.rank[numbers].amin(-1)
+        for name, table in zip(("objects", "support", "residual", "rank"), tables, strict=True):
+            getattr(self, name)[numbers[better]] = table[better]
 
     def replace(self, numbers: torch.Tensor, found: Consensus) -> None:
         """Put what the best starts of patterns came to together in their place."""
@@ -77,16 +108,30 @@ class Results:
         self.objects[numbers], self.support[numbers] = found.objects, found.support
         self.residual[numbers], self.rank[numbers] = found.residual, found.rank
 
-    def agreement(self) -> torch.Tensor:
-        """Median difference of the best start's rivals from it, (patterns,); NaN without one, or where it is done."""
-        agreement = torch.full_like(self.rank[:, 0], torch.nan)
-        rivals = self.rank[:, 1:KEPT] <= RIVAL * self.rank[:, :1].clamp_min(SOLVED_RESIDUAL)
-        rivals &= self.rank[:, 1:KEPT].isfinite() & (~self.done | self.every)[:, None]
+    def judge(self, patterns: Patterns, which: torch.Tensor, agreement: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Tell of the best of patterns of these numbers, (some,), its two deviances, and whether to believe it."""
+        part, pixels = patterns[which], self.support[which, 0].sum((-2, -1))
+        found = deviances(torch.fft.ifftshift(self.objects[which, 0], dim=(-2, -1)), pixels, part)
+        return *found, believes(self.residual[which, 0], found[0], agreement, pixels, part)
+
+    def agreement(self, which: torch.Tensor) -> torch.Tensor:
+        """Median difference of the best start's rivals from it, (some,); NaN without one, or where it is done."""
+        rank, done = self.rank[which, :KEPT], self.done[which]
+        agreement = torch.full_like(rank[:, 0], torch.nan)
+        rivals = rank[:, 1:] <= RIVAL * rank[:, :1].clamp_min(SOLVED_RESIDUAL)
+        rivals &= rank[:, 1:].isfinite() & (~done | self.every)[:, None]
         todo = rivals.any(-1).nonzero()[:, 0]
         if len(todo):
-            apart = differences(self.objects[todo, :KEPT])
+            apart = differences(self.objects[which[todo], :KEPT])
             agreement[todo] = apart.where(rivals[todo], torch.nan).nanmedian(-1).values
         return agreement
+
+    def average(self, patterns: Patterns) -> None:
+        """Keep the mean of the better half of each pattern's starts, sorted, aligned with the best."""
+        half = (self.objects.shape[1] + 1) // 2
+        same = align(self.objects[:, :1].expand(-1, half, -1, -1), self.objects[:, :half])
+        self.objects, self.support = same.mean(1, keepdim=True), (same != 0).any(1, keepdim=True)
+        self.residual = residual_of(torch.fft.ifftshift(self.objects[:, 0], dim=(-2, -1)), patterns)[:, None]
 
     def sort(self) -> None:
         """Bring the best of each pattern to its first slot, and so on."""

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from farfield.iterative import beamstop
 from farfield.iterative.iterations import AT_ONCE, WARM_UP, Iterations
 from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of
+from farfield.iterative.likelihood import nearest
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.projections import Carried, project_modulus
 from farfield.iterative.recipe import Step
@@ -64,6 +65,10 @@ class Options(NamedTuple):
     support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
     start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
     values: str = "complex"
+    enough: float = SOLVED_RESIDUAL  # residual that ends a start: it has found the object
+    hopeless: float = float("inf")  # residual that ends a start where it comes to error reduction: it will not
+    gain: float = float("inf")  # share of the residual before that may be left where it comes there again
+    finish: int = 0  # iterations of L-BFGS for a complex object that is found
 
 
 def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
@@ -178,7 +183,8 @@ class Run:
         support: torch.Tensor,
         threshold: torch.Tensor,
     ):
-        self.patterns, self.options = patterns, options
+        self.whole = self.patterns = patterns
+        self.options = options
         self.iterate, self.support, self.threshold = iterate, support, threshold
         self.alive = torch.arange(len(iterate), device=iterate.device)
         self.objects, self.supports = torch.zeros_like(iterate), support.clone()
@@ -230,6 +236,17 @@ class Run:
         if under is not None:
             self.iterate = beamstop.settle(self.iterate, self.image, self.support, under)
 
+    def finish(self) -> None:
+        """Bring what is found nearer to the amplitudes, by the iterations that are asked for."""
+        found = ((self.residual <= self.options.enough) & (self.residual > SOLVED_RESIDUAL)).nonzero()[:, 0]
+        if not self.options.finish or self.options.values != "complex" or not len(found):
+            return
+        patterns = self.whole[found]
+        self.objects[found] = nearest(self.objects[found], self.supports[found], patterns, self.options.finish)
+        self.residual[found] = residual_of(self.objects[found], patterns)
+        self.rank[found] = rank(self.residual[found], self.supports[found].sum((-2, -1)), patterns.measured())
+        self.iterations[found] += self.options.finish
+
     def object(self) -> torch.Tensor:
         """What the last projection shows inside the support, of those that are not solved."""
         image = self.image * self.support
@@ -241,11 +258,13 @@ class Run:
         residual = residual_of(objects, self.patterns)
         ranks = rank(residual, pixels, measured)
         self.iterations[self.alive] = self.done
+        hopeless = (self.options.gain * self.residual[self.alive]).clamp_max(self.options.hopeless)
         better = (ranks <= self.rank[self.alive]).nonzero()[:, 0]
         at = self.alive[better]
         self.objects[at], self.supports[at] = objects[better], self.support[better]
         self.residual[at], self.rank[at] = residual[better], ranks[better]
-        unsolved = (residual > SOLVED_RESIDUAL) | ~constrains(pixels, measured)
+        found = (residual <= self.options.enough) & constrains(pixels, measured)
+        unsolved = ~found & (residual <= hopeless)
         if unsolved.all():
             return
         self._begin_again()
