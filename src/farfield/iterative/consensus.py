@@ -23,24 +23,27 @@ KEPT = 5
 MEAN = 3
 """Of them, those whose mean gives the support."""
 
-ROUNDS = 3
-"""Each takes the support of what the starts were in the one before."""
+ROUNDS = 4
+"""At most; each takes the support of what the starts were in the one before."""
+
+GAIN = 0.003
+"""Share by which the best start must rank better than in the round before for another one."""
 
 GOING_ON, RELAXED = Step("RAAR", 10), 0.8
 """What each start moves by in its support, and β: error reduction stays where it is."""
 
-MOVES, SETTLING = 7, 1
+MOVES, SETTLING = 5, 1
 """Steps of it, of whose projections the mean is taken, but for the first: noise goes down in it outside of the support
 too, where pixels may be missing."""
 
 THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
 
-PLACES = tuple((x / 4, y / 4) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
+PLACES = ((-0.25, 0.0), (0.25, 0.0), (0.0, -0.25), (0.0, 0.25))
 """Pixels by which the mean is moved then, if that ranks better: where between pixels an object lies is free, but
 where its edges lie along them, its support needs fewest."""
 
-TRIED = parse("10*ER")
+TRIED = parse("5*ER")
 """What each of these supports is tried by, from the mean; then `TRIED_LIKELIHOOD` iterations of likelihood."""
 
 TRIED_LIKELIHOOD = 5
@@ -61,23 +64,23 @@ class Consensus(NamedTuple):
         Origin in the centre, the best first.
     support : torch.Tensor, bool, shape (batch, kept, M, M)
     residual, rank : torch.Tensor, float32, shape (batch, kept)
-    iterations : int
-        Made for each pattern.
+    iterations : torch.Tensor, int64, shape (batch,)
+        Made for each pattern, all starts together.
     """
 
     objects: torch.Tensor
     support: torch.Tensor
     residual: torch.Tensor
     rank: torch.Tensor
-    iterations: int
+    iterations: torch.Tensor
 
 
-def cost(kept: int, options: Options, noisy: bool) -> int:
-    """Iterations of a pattern whose starts are brought together, its noise known or not."""
+def cost(kept: int, options: Options, noisy: bool, rounds: int = ROUNDS) -> int:
+    """Iterations of a pattern whose starts are brought together in so many rounds, its noise known or not."""
     likely, whole = noisy and options.values == "complex", options.values == "complex"
     tries = 0 if _stays(options) else len(THRESHOLDS) + whole * len(PLACES)
     each = MOVES * GOING_ON.iterations + total(POLISHED) + likely * LIKELIHOOD
-    return ROUNDS * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
+    return rounds * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
 
 
 def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
@@ -98,21 +101,40 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
     -------
     Consensus
     """
+    objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)) for x in (objects, support))
+    best = found = _round(objects, support, patterns, options)
+    todo = torch.arange(len(objects), device=objects.device)
+    each = cost(objects.shape[1], options, bool(patterns.noisy().all()), rounds=1)
+    iterations = torch.full_like(todo, each)
+    for _ in range(ROUNDS - 1):
+        before = best.rank[todo, 0]
+        found = _round(found.objects, found.support, patterns[todo], options)
+        iterations[todo] += each
+        better = (found.rank[:, 0] < before).nonzero()[:, 0]
+        for table, values in zip(best, found, strict=True):
+            table[todo[better]] = values[better]
+        going = (found.rank[:, 0] < (1 - GAIN) * before).nonzero()[:, 0]
+        if not len(going):
+            break
+        todo, found = todo[going], _Gone(*(x[going] for x in found))
+    objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in best[:2])
+    return Consensus(objects, support, best.residual, best.rank, iterations)
+
+
+def _round(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> "_Gone":
+    """Move on from starts, (batch, kept, M, M), each in its support, to where they are in the support of their mean."""
     count, kept = objects.shape[:2]
     which = torch.arange(count, device=objects.device).repeat_interleave(kept)
-    each, stays = patterns[which], _stays(options)
-    objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)).flatten(0, 1) for x in (objects, support))
-    best = None
-    for _ in range(ROUNDS):
-        images = _mean_images(objects, support, each, options)
-        if not stays:
-            images = _aligned(images, kept)
-            mean = images.reshape(count, kept, *images.shape[-2:])[:, :MEAN].mean(1)
-            found, move = _choose_support(mean, patterns, options)
-            images, support = _moved(images, move[which]), found[which]
-        found = _go_on(POLISHED, LIKELIHOOD, images, support, each, options)
-        objects, best = found.objects, _better(best, found, kept)
-    return _sorted(best, kept, cost(kept, options, bool(patterns.noisy().all())))
+    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options)
+    if not _stays(options):
+        images = _aligned(images, kept)
+        mean = images.reshape(objects.shape)[:, :MEAN].mean(1)
+        chosen, move = _choose_support(mean, patterns, options)
+        images, support = _moved(images, move[which]), chosen[:, None].expand_as(support)
+    found = _go_on(POLISHED, LIKELIHOOD, images, support.flatten(0, 1), patterns[which], options)
+    order = found.rank.reshape(count, kept).argsort(dim=-1, stable=True)
+    rows = torch.arange(count, device=order.device)[:, None]
+    return _Gone(*(x.reshape(count, kept, *x.shape[1:])[rows, order] for x in found))
 
 
 def _stays(options: Options) -> bool:
@@ -180,7 +202,7 @@ def _moved(images: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
 
 
 class _Gone(NamedTuple):
-    """Objects, origin in pixel (0, 0), with their supports, residuals and ranks, (batch,)."""
+    """Objects, origin in pixel (0, 0), with their supports, residuals and ranks, batch first."""
 
     objects: torch.Tensor
     support: torch.Tensor
@@ -206,21 +228,3 @@ def _go_on(
     found, pixels = likeliest(run.objects, support, patterns, likelihood), support.sum((-2, -1))
     ranks = rank(deviances(found, pixels, patterns)[0], pixels, patterns.measured())
     return _Gone(found, support, residual_of(found, patterns), ranks)
-
-
-def _better(best: _Gone | None, found: _Gone, kept: int) -> _Gone:
-    """Take what each pattern's starts came to in the round in which the first of them ranked better."""
-    if best is None:
-        return found
-    ranks = (x.rank.reshape(-1, kept).amin(-1) for x in (found, best))
-    better = torch.lt(*ranks).repeat_interleave(kept)
-    return _Gone(*(torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, y) for x, y in zip(found, best, strict=True)))
-
-
-def _sorted(found: _Gone, kept: int, iterations: int) -> Consensus:
-    """Bring the best of each pattern's starts to the front, and origins to the centre."""
-    objects, support, residual, ranks = (x.reshape(-1, kept, *x.shape[1:]) for x in found)
-    order = ranks.argsort(dim=-1, stable=True)
-    each = torch.arange(len(order), device=order.device)[:, None]
-    objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in (objects[each, order], support[each, order]))
-    return Consensus(objects, support, residual[each, order], ranks[each, order], iterations)

@@ -21,17 +21,22 @@ from farfield.iterative.starts import Options
 BUDGET = 5000
 """Iterations of a pattern: thrice the most that a solved one of a thousand crystals takes."""
 
-LENGTHS = (80, 160, 320, 640)
-"""Iterations of HIO of a start; of the last there may be any number."""
+LADDER = (
+    *((80, 0.25), (80, 0.25), (160, 0.25)),
+    *((240, 0.25), (320, 0.25), (160, 0.12)),
+    *((480, 0.25), (640, 0.25), (320, 0.08)),
+    *((640, 0.25), (640, 0.3), (640, 0.2)),
+)
+"""Iterations of HIO of each start, and shrinkwrap's threshold; the last `TOGETHER` come again and again.
 
-OF_EACH = 3
-"""Starts of each length."""
+Crystals want thresholds of 0.2 to 0.3, projections, which fade towards their edge, 0.08 to 0.15.
+"""
+
+TOGETHER = 3
+"""Starts that are made before the best are brought together, where the noise is known."""
 
 GROUP = 2
 """Starts of a pattern that go on together, the best."""
-
-THRESHOLDS = ((0.25, 0.25, 0.2), (0.25, 0.25, 0.12), (0.25, 0.25, 0.08), (0.25, 0.3, 0.2))
-"""Of shrinkwrap, for the starts of each length: crystals want 0.2 to 0.3, projections 0.08 to 0.15."""
 
 BETA = 0.95
 
@@ -78,34 +83,32 @@ class Annealing(Shrinkwrap):
         return first * (self.sigma_floor / first) ** min(update / self.updates, 1)
 
 
-LEAST = LENGTHS[0] + ENDING.iterations + total(GOING_ON) + FINISH
+LEAST = LADDER[0][0] + ENDING.iterations + total(GOING_ON) + FINISH
 """Iterations of the shortest start, and what may follow."""
-
 
 SHARE = 1 / 5
 """Of the budget that may be left to bring together starts that found nothing: else more starts are worth more."""
 
 
-class Rung(NamedTuple):
-    """Starts of one length.
+class Start(NamedTuple):
+    """One of each pattern.
 
     Attributes
     ----------
-    numbers : range
-        Of the starts.
+    number : int
     options : Options
-        How they are made.
+        How it is made.
     cost : int
-        Iterations of one, at most.
+        Iterations, at most.
     """
 
-    numbers: range
+    number: int
     options: Options
     cost: int
 
 
-def rungs(options: Options, noisy: bool) -> Iterator[Rung]:
-    """List starts of ever longer lengths, without end; those of known noise do not go on alone.
+def ladder(options: Options, noisy: bool) -> Iterator[Start]:
+    """List starts of ever more iterations, without end; those of known noise do not go on alone.
 
     Parameters
     ----------
@@ -116,21 +119,20 @@ def rungs(options: Options, noisy: bool) -> Iterator[Rung]:
 
     Returns
     -------
-    iterator of Rung
+    iterator of Start
     """
-    for index in itertools.count():
-        length, thresholds = (x[min(index, len(LENGTHS) - 1)] for x in (LENGTHS, THRESHOLDS))
+    for number, (length, threshold) in enumerate(itertools.chain(LADDER, itertools.cycle(LADDER[-TOGETHER:]))):
         steps = [Step("HIO", length), ENDING]
-        follow = options.shrinkwrap and Annealing(thresholds, updates=round(REACH * length / Annealing.period))
+        follow = options.shrinkwrap and Annealing(threshold, updates=round(REACH * length / Annealing.period))
         made = options._replace(steps=steps, shrinkwrap=follow, beta=BETA)
         if not noisy:
             made = made._replace(steps=steps + GOING_ON, enough=FOUND, hopeless=NEAR, gain=GAIN, finish=FINISH)
-        yield Rung(range(OF_EACH * index, OF_EACH * (index + 1)), made, total(made.steps) + made.finish)
+        yield Start(number, made, total(made.steps) + made.finish)
 
 
 def most_starts(budget: int) -> int:
     """Tell how many starts a budget can hold."""
-    return budget // (LENGTHS[0] + ENDING.iterations)
+    return budget // (LADDER[0][0] + ENDING.iterations)
 
 
 def escalate(rounds: Rounds, options: Options, budget: int) -> None:
@@ -154,27 +156,31 @@ def _until_found(rounds: Rounds, options: Options, budget: int, among: torch.Ten
     """Make starts one after another; those of patterns that none found are brought together in the end."""
     results, together = rounds.results, cost(rounds.results.slots, options, noisy=False)
     left = together if together <= SHARE * budget else 0
-    for rung in rungs(options, noisy=False):
-        results.most = max(budget - rung.cost - left, 0)  # the first is made in any case
+    for start in ladder(options, noisy=False):
+        results.most = max(budget - start.cost - left, 0)  # the first is made in any case
         if not (results.wanted() & among).any():
             break
-        rounds.make(rung.options, rung.numbers, among)
+        rounds.make(start.options, range(start.number, start.number + 1), among)
     results.sort()
     results.most = budget - together
     rounds.bring_together(options, results.wanted() & among)
 
 
 def _until_believed(rounds: Rounds, options: Options, budget: int, among: torch.Tensor) -> None:
-    """Make starts of one length, bring them together, and hear the verdict, length by length."""
+    """Make a few starts, bring the best together, and hear the verdict, again and again."""
     results, together = rounds.results, cost(rounds.results.slots, options, noisy=True)
-    for rung in rungs(options, noisy=True):
-        numbers = rung.numbers if rung.numbers.start else rung.numbers[: budget // rung.cost]
-        results.most = max(budget - len(numbers) * rung.cost - together, 0)
+    starts, first = ladder(options, noisy=True), True
+    while True:
+        few = list(itertools.islice(starts, TOGETHER))
+        while first and len(few) > 1 and sum(start.cost for start in few) > budget:
+            few.pop()
+        results.most = 0 if first else budget - sum(start.cost for start in few) - together
         todo = results.wanted() & among
         if not todo.any():
             return
-        taken, results.most = results.take(todo), float("inf")
-        rounds.make(rung.options, numbers, todo)
+        taken, results.most, first = results.take(todo), float("inf"), False
+        for start in few:
+            rounds.make(start.options, range(start.number, start.number + 1), todo)
         results.sort()
         results.most = budget - together
         rounds.bring_together(options, results.wanted() & todo)

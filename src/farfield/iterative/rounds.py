@@ -75,10 +75,11 @@ class Rounds(NamedTuple):
                         self.results.replace(*found)
 
     def believe(self, among: torch.Tensor) -> None:
-        """Want no more starts of these patterns, (patterns,), whose best is to be believed, found by more than one."""
+        """Want no more starts of patterns, (patterns,), of which more than one found what is beyond doubt."""
         which = among.nonzero()[:, 0]
-        *_, believed = self.results.judge(self.patterns, which, self.results.agreement(which))
-        self.results.believed[which] = believed & (self.results.rank[which].isfinite().sum(-1) > 1)
+        deviance, _, believed = self.results.judge(self.patterns, which, self.results.agreement(which))
+        several = self.results.rank[which].isfinite().sum(-1) > 1
+        self.results.believed[which] = believed & several & (deviance <= judging.CERTAIN)
 
 
 def _made(pairs: torch.Tensor, patterns: Patterns, options: Options) -> tuple:
