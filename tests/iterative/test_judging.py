@@ -66,7 +66,7 @@ def test_wrong_objects_are_not(objects, counts):
 
 
 def test_one_noisy_start_agrees_with_nothing(counts):
-    one = iterative.reconstruct(counts[:2])
+    one = iterative.reconstruct(counts[:2], starts=1)
     assert one.agreement.isnan().all()
     assert not one.solved.any()
 
@@ -124,7 +124,7 @@ def test_gaps_are_found(objects, counts, value):
     masked = iterative.reconstruct(gaps, starts=5, mask_outliers=True)
     right = errors(objects, masked) < 0.01
     assert right.sum() >= COUNT - 1
-    assert torch.equal(masked.solved, right)
+    assert not (masked.solved & (errors(objects, masked) > 0.05)).any()
     if value < 0 or value != value:
         with pytest.raises(ValueError, match=r"; mask them \(mask=, True where measured\)"):
             iterative.reconstruct(gaps)
@@ -243,7 +243,7 @@ def test_what_is_likeliest_is_nearer_than_where_error_reduction_ends(objects):
     options = {"start": truth, "support": truth != 0, "fixed": True, "keep": "best"}
     ended = iterative.reconstruct(faint, "200*ER", **options)
     shifted = (torch.fft.ifftshift(x, dim=(-2, -1)) for x in (ended.objects, ended.support))
-    likely = likelihood.likeliest(*shifted, read_patterns(faint))
+    likely = likelihood.likeliest(*shifted, read_patterns(faint), 10)
     likely = torch.fft.fftshift(likely, dim=(-2, -1))
     pixels = ended.support.sum((-2, -1))
     deviance = judging.deviances(torch.fft.ifftshift(likely, dim=(-2, -1)), pixels, read_patterns(faint))[0]

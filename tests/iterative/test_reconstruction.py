@@ -5,7 +5,7 @@ import skimage.io
 import torch
 
 from farfield import iterative
-from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, parse, reconstruction, shrinkwrap, workers
+from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, parse, rounds, shrinkwrap, workers
 from farfield.iterative.projections import project_modulus
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure, photon_noise
@@ -240,7 +240,7 @@ def test_a_gpu_without_memory_says_what_helps(monkeypatch, objects):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(reconstruction, "begin", full)
+    monkeypatch.setattr(rounds, "begin", full)
     with pytest.raises(ValueError, match="memory to hold the patterns and what is made of them, got none left"):
         iterative.reconstruct(measure(objects), dimensions=2)
 

@@ -23,18 +23,27 @@ KEPT = 5
 MEAN = 3
 """Of them, those whose mean gives the support."""
 
-ROUNDS = 4
-"""At most; each takes the support of what the starts were in the one before."""
 
-GAIN = 0.003
-"""Share by which the best start must rank better than in the round before for another one."""
+class Effort(NamedTuple):
+    """How long starts are moved about.
 
-GOING_ON, RELAXED = Step("RAAR", 10), 0.8
+    Attributes
+    ----------
+    rounds : int
+        Each takes the support of what the starts were in the one before; the best round is kept.
+    moves : int
+        Steps of `GOING_ON` in each, of whose projections the mean is taken, but for the first: noise goes down in it,
+        outside of the support too, where pixels may be missing.
+    """
+
+    rounds: int
+    moves: int
+
+
+LONG = Effort(8, 10)
+
+GOING_ON, RELAXED = Step("RAAR", 10), 0.87
 """What each start moves by in its support, and β: error reduction stays where it is."""
-
-MOVES, SETTLING = 5, 1
-"""Steps of it, of whose projections the mean is taken, but for the first: noise goes down in it outside of the support
-too, where pixels may be missing."""
 
 THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
@@ -64,27 +73,29 @@ class Consensus(NamedTuple):
         Origin in the centre, the best first.
     support : torch.Tensor, bool, shape (batch, kept, M, M)
     residual, rank : torch.Tensor, float32, shape (batch, kept)
-    iterations : torch.Tensor, int64, shape (batch,)
-        Made for each pattern, all starts together.
+    iterations : int
+        Made for each pattern.
     """
 
     objects: torch.Tensor
     support: torch.Tensor
     residual: torch.Tensor
     rank: torch.Tensor
-    iterations: torch.Tensor
+    iterations: int
 
 
-def cost(kept: int, options: Options, noisy: bool, rounds: int = ROUNDS) -> int:
-    """Iterations of a pattern whose starts are brought together in so many rounds, its noise known or not."""
+def cost(kept: int, options: Options, noisy: bool, effort: Effort) -> int:
+    """Iterations of a pattern whose starts are brought together, its noise known or not."""
     likely, whole = noisy and options.values == "complex", options.values == "complex"
     tries = 0 if _stays(options) else len(THRESHOLDS) + whole * len(PLACES)
-    each = MOVES * GOING_ON.iterations + total(POLISHED) + likely * LIKELIHOOD
-    return rounds * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
+    each = effort.moves * GOING_ON.iterations + total(POLISHED) + likely * LIKELIHOOD
+    return effort.rounds * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
 
 
-def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> Consensus:
-    """Find the support of starts' mean and go on from each in it, `ROUNDS` times, and keep the best round.
+def bring_together(
+    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
+) -> Consensus:
+    """Find the support of starts' mean and go on from each in it, round after round, and keep the best.
 
     Parameters
     ----------
@@ -96,36 +107,29 @@ def bring_together(objects: torch.Tensor, support: torch.Tensor, patterns: Patte
         All of known noise, or all of unknown.
     options : Options
         Of the starts.
+    effort : Effort
 
     Returns
     -------
     Consensus
     """
     objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)) for x in (objects, support))
-    best = found = _round(objects, support, patterns, options)
-    todo = torch.arange(len(objects), device=objects.device)
-    each = cost(objects.shape[1], options, bool(patterns.noisy().all()), rounds=1)
-    iterations = torch.full_like(todo, each)
-    for _ in range(ROUNDS - 1):
-        before = best.rank[todo, 0]
-        found = _round(found.objects, found.support, patterns[todo], options)
-        iterations[todo] += each
-        better = (found.rank[:, 0] < before).nonzero()[:, 0]
-        for table, values in zip(best, found, strict=True):
-            table[todo[better]] = values[better]
-        going = (found.rank[:, 0] < (1 - GAIN) * before).nonzero()[:, 0]
-        if not len(going):
-            break
-        todo, found = todo[going], _Gone(*(x[going] for x in found))
+    best = found = _round(objects, support, patterns, options, effort.moves)
+    for _ in range(effort.rounds - 1):
+        found = _round(found.objects, found.support, patterns, options, effort.moves)
+        better = found.rank[:, 0] < best.rank[:, 0]
+        pairs = zip(found, best, strict=True)
+        best = _Gone(*(torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, y) for x, y in pairs))
     objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in best[:2])
-    return Consensus(objects, support, best.residual, best.rank, iterations)
+    spent = cost(objects.shape[1], options, bool(patterns.noisy().all()), effort)
+    return Consensus(objects, support, best.residual, best.rank, spent)
 
 
-def _round(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> "_Gone":
-    """Move on from starts, (batch, kept, M, M), each in its support, to where they are in the support of their mean."""
+def _round(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, moves: int) -> "_Gone":
+    """Move on from starts, (batch, kept, M, M), each in its support, to where they are in that of their mean."""
     count, kept = objects.shape[:2]
     which = torch.arange(count, device=objects.device).repeat_interleave(kept)
-    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options)
+    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options, moves)
     if not _stays(options):
         images = _aligned(images, kept)
         mean = images.reshape(objects.shape)[:, :MEAN].mean(1)
@@ -142,15 +146,16 @@ def _stays(options: Options) -> bool:
     return options.shrinkwrap is None or options.shrinkwrap.period > total(options.steps)
 
 
-def _mean_images(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options) -> torch.Tensor:
+def _mean_images(
+    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, moves: int
+) -> torch.Tensor:
     """Move about in supports that stay, and take the mean of the modulus projections on the way."""
     relaxed = options._replace(steps=[], shrinkwrap=None, beta=RELAXED)
     run = Run(patterns, relaxed, warm_start(patterns, objects), support, torch.zeros(len(objects)))
     mean = torch.zeros_like(objects)
-    for move in range(MOVES):
-        image = run.advance(*GOING_ON)
-        if move >= SETTLING:
-            mean += image / (MOVES - SETTLING)
+    run.advance(*GOING_ON)
+    for _ in range(moves - 1):
+        mean += run.advance(*GOING_ON) / (moves - 1)
     return mean
 
 
@@ -194,11 +199,14 @@ def _try(
 
 def _moved(images: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
     """Move images, (batch, M, M), around the edges, by parts of pixels, (batch, 2)."""
-    if not by.any():
-        return images
+    which, moved = by.any(-1).nonzero()[:, 0], images.clone()
+    if not len(which):
+        return moved
     frequency = torch.fft.fftfreq(images.shape[-1], device=images.device)
-    angle = by[:, 0, None, None] * frequency[:, None] + by[:, 1, None, None] * frequency
-    return torch.fft.ifft2(torch.fft.fft2(images) * torch.polar(torch.ones_like(angle), -2 * torch.pi * angle))
+    angle = by[which, 0, None, None] * frequency[:, None] + by[which, 1, None, None] * frequency
+    ramp = torch.polar(torch.ones_like(angle), -2 * torch.pi * angle)
+    moved[which] = torch.fft.ifft2(torch.fft.fft2(images[which]) * ramp)
+    return moved
 
 
 class _Gone(NamedTuple):

@@ -1,8 +1,8 @@
 """Escalating starts: short ones first, longer ones for what they leave, within a budget of iterations.
 
-Most patterns are solved by starts of a hundred iterations, and more of these cost less than a long one; those that are
-not want long ones. Where the noise is known, no start tells by itself whether it found the object, for its support has
-followed the noise: those of one length are brought together, and the verdict on what they come to ends the pattern.
+Most patterns are solved by starts of a hundred iterations, and a few of these cost less than a long one; the others
+want long ones. Where the noise is known, no start tells by itself whether it found the object, for its support has
+followed the noise: the best of a few are brought together, and the verdict on what they come to ends the pattern.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from farfield.iterative.consensus import cost
+from farfield.iterative.consensus import Effort, cost
 from farfield.iterative.recipe import Step, parse, total
 from farfield.iterative.rounds import Rounds
 from farfield.iterative.shrinkwrap import REFERENCE_SIDE, Shrinkwrap
@@ -37,6 +37,9 @@ TOGETHER = 3
 
 GROUP = 2
 """Starts of a pattern that go on together, the best."""
+
+SHORT = Effort(3, 5)
+"""For which they do."""
 
 BETA = 0.95
 
@@ -154,7 +157,7 @@ def escalate(rounds: Rounds, options: Options, budget: int) -> None:
 
 def _until_found(rounds: Rounds, options: Options, budget: int, among: torch.Tensor) -> None:
     """Make starts one after another; those of patterns that none found are brought together in the end."""
-    results, together = rounds.results, cost(rounds.results.slots, options, noisy=False)
+    results, together = rounds.results, cost(rounds.results.slots, options, noisy=False, effort=SHORT)
     left = together if together <= SHARE * budget else 0
     for start in ladder(options, noisy=False):
         results.most = max(budget - start.cost - left, 0)  # the first is made in any case
@@ -163,12 +166,12 @@ def _until_found(rounds: Rounds, options: Options, budget: int, among: torch.Ten
         rounds.make(start.options, range(start.number, start.number + 1), among)
     results.sort()
     results.most = budget - together
-    rounds.bring_together(options, results.wanted() & among)
+    rounds.bring_together(options, results.wanted() & among, SHORT)
 
 
 def _until_believed(rounds: Rounds, options: Options, budget: int, among: torch.Tensor) -> None:
     """Make a few starts, bring the best together, and hear the verdict, again and again."""
-    results, together = rounds.results, cost(rounds.results.slots, options, noisy=True)
+    results, together = rounds.results, cost(rounds.results.slots, options, noisy=True, effort=SHORT)
     starts, first = ladder(options, noisy=True), True
     while True:
         few = list(itertools.islice(starts, TOGETHER))
@@ -183,7 +186,7 @@ def _until_believed(rounds: Rounds, options: Options, budget: int, among: torch.
             rounds.make(start.options, range(start.number, start.number + 1), todo)
         results.sort()
         results.most = budget - together
-        rounds.bring_together(options, results.wanted() & todo)
+        rounds.bring_together(options, results.wanted() & todo, SHORT)
         results.put_back(taken)
         results.sort()
         rounds.believe(todo)

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 from tqdm import tqdm
 
 from farfield.iterative.asking import read_asked
-from farfield.iterative.consensus import KEPT
+from farfield.iterative.consensus import KEPT, LONG
 from farfield.iterative.escalation import BUDGET, GROUP, LEAST, escalate, most_starts
 from farfield.iterative.patterns import Background, Patterns
 from farfield.iterative.recipe import total
@@ -204,7 +204,7 @@ def reconstruct(
                 rounds.make(options, range(starts), torch.ones_like(results.done))
                 results.sort()
                 if keep in GROUPS:
-                    rounds.bring_together(options, ~results.done)
+                    rounds.bring_together(options, ~results.done, LONG)
             bar.update(bar.total - bar.n)
         return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
 

@@ -7,7 +7,7 @@ import torch
 from tqdm import tqdm
 
 from farfield.iterative import judging
-from farfield.iterative.consensus import Consensus, bring_together
+from farfield.iterative.consensus import Consensus, Effort, bring_together
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.results import Results
 from farfield.iterative.starts import Options, begin
@@ -60,13 +60,13 @@ class Rounds(NamedTuple):
                 self.bar.update(len(batch[0]))
             first += at_once
 
-    def bring_together(self, options: Options, among: torch.Tensor) -> None:
+    def bring_together(self, options: Options, among: torch.Tensor, effort: Effort) -> None:
         """Let the best starts of these patterns, (patterns,), go on together."""
         noisy, side = self.patterns.noisy(), self.patterns.amplitude.shape[-1]
 
         def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
             group = self.results.objects[part], self.results.support[part]
-            return part, bring_together(*group, self.patterns[part], options)
+            return part, bring_together(*group, self.patterns[part], options, effort)
 
         if self.results.objects.shape[1] > 1:
             for alike in (among & noisy, among & ~noisy):  # only where the noise is known is there a likelihood
