@@ -42,7 +42,7 @@ class Effort(NamedTuple):
 
 LONG = Effort(8, 10)
 
-GOING_ON, RELAXED = Step("RAAR", 10), 0.87
+GOING_ON, RELAXED = Step("RAAR", 10), 0.84
 """What each start moves by in its support, and β: error reduction stays where it is."""
 
 THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)

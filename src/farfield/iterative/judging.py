@@ -25,6 +25,9 @@ MODEL = 0.05
 It is 0.04 of a measured frame with its flat field, and 0.08 without (docs/measured.md).
 """
 
+TWINS = 0.2
+"""Share of a support that may lie half a frame from the rest of it: of two copies of an object all of it does."""
+
 AGREEMENT = 0.03
 """Relative squared difference up to which two starts have found the same object."""
 
@@ -40,9 +43,17 @@ def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
     return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(LEAST_POWER)).sqrt()
 
 
-def constrains(pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Tell whether supports of so many pixels leave fewer unknowns than the measured pixels tell, and some."""
-    return (pixels > 0) & (2 * pixels < measured)
+def constrains(support: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Tell whether supports, (batch, M, M), leave fewer unknowns than the measured pixels tell, and some, and no twins.
+
+    Half a frame apart, X and iX beside it have the pattern of √2 X, exactly: an object that is oversampled twice holds
+    next to nothing half a frame from itself.
+    """
+    pixels = support.sum((-2, -1))
+    half = support.shape[-1] // 2
+    beside = [support & support.roll(shift, (-2, -1)) for shift in ((half, 0), (0, half), (half, half))]
+    twins = torch.stack([x.sum((-2, -1)) for x in beside]).amax(0)
+    return (pixels > 0) & (2 * pixels < measured) & (twins <= TWINS * pixels)
 
 
 def rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
@@ -90,7 +101,7 @@ def _ratio(found: torch.Tensor, usual: torch.Tensor, where: torch.Tensor) -> tor
 
 
 def believes(
-    residual: torch.Tensor, deviance: torch.Tensor, agreement: torch.Tensor, pixels: torch.Tensor, patterns: Patterns
+    residual: torch.Tensor, deviance: torch.Tensor, agreement: torch.Tensor, support: torch.Tensor, patterns: Patterns
 ) -> torch.Tensor:
     """Tell whether objects explain their patterns, by supports that constrain, and no rival is another one.
 
@@ -103,7 +114,7 @@ def believes(
     """
     noise = residual.square() * (NOISE / deviance).nan_to_num(0.0)
     explained = (residual.square() <= noise + MODEL**2) & (agreement <= AGREEMENT)
-    return constrains(pixels, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
+    return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
 
 
 def differences(objects: torch.Tensor) -> torch.Tensor:

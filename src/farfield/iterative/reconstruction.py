@@ -98,13 +98,18 @@ def reconstruct(
         DC in the centre, oversampled at least twice. It is computed where the tensor lies, CPU or GPU. Stacks are of
         patterns in two dimensions: a rocking scan is none.
     recipe : str, optional
-        Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`. By default `RECIPE`, or `WARM_RECIPE`
-        if there is a `start`.
-    starts : int
-        Most starts of each pattern, random but for the first if there is a `start` (whose recipe and shrinkwrap they
-        have: give them those of random ones to let these count). They are ranked by the Fourier
+        Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`. If only `starts` are told, `RECIPE`, or
+        `WARM_RECIPE` if there is a `start`.
+    starts : int, optional
+        Most starts of each pattern, all by one recipe, random but for the first if there is a `start` (whose recipe
+        and shrinkwrap they have: give them those of random ones to let these count). They are ranked by the Fourier
         residual per degree of freedom that the support leaves, never by the truth; a pattern that one start has
-        solved (residual below 2e-5) gets no more.
+        solved (residual below 2e-5) gets no more. 1 if a recipe, a start, beta or shrinkwrap is told, or `keep` is none
+        of groups.
+    budget : int, optional
+        Iterations of a pattern, at most, where none of these is told: starts escalate (`iterative.escalation`). They
+        end when one explains all but a millionth of the energy, or, where the noise is known, when those brought
+        together leave no more than it. By default `BUDGET`.
     seed : int
         Each start depends on (seed, pattern, start) alone, whatever the batches and cores.
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
@@ -128,16 +133,16 @@ def reconstruct(
     oversampling : float, optional
         Pattern pixels per object pixel and axis, whole or not: tells how large objects are, and so how far to blur
         them. By default estimated, from the autocorrelation of each pattern.
-    beta : float
-        Feedback of HIO, relaxation of RAAR and DM.
+    beta : float, optional
+        Feedback of HIO, relaxation of RAAR and DM; by default 0.85, or that of escalating starts.
     shrinkwrap : Shrinkwrap, optional
         How the support follows the iterate; by default `FOLLOW`, or `WARM` if there is a `start`.
     start : torch.Tensor, complex or float, shape (h, w) or (…, h, w), optional
         Objects from which the first start begins, such as a network's: the measured amplitudes get the phases of
         their far fields. Of any scale, in any frame up to the pattern's, the origin in ``[h // 2, w // 2]``.
     keep : {"consensus", "group", "best", "mean", "all"}
-        The best of what the `KEPT` best starts came to together, each in the support that their mean has
-        (`consensus`), or all of these; the best start as it was made; the mean of the better half of the starts,
+        The best of what the best starts came to together (`KEPT`, or `GROUP` of those that escalate), each in the
+        support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the better half of the starts,
         aligned with the best; or every start. The latter two make every start.
     dimensions : 2, optional
         Says that as many patterns as pixels a side are a stack, and no volume.

@@ -69,8 +69,9 @@ class Results:
             for table, values in zip(self.starts, figures, strict=True):
                 table[at, start] = values[wanted]
             self._place(at, run, wanted)
-            pixels = run.supports[wanted].sum((-2, -1))
-            solved = (run.residual[wanted] <= run.options.enough) & constrains(pixels, self.measured[at])
+            solved = (run.residual[wanted] <= run.options.enough) & constrains(
+                run.supports[wanted], self.measured[at]
+            )
             self.done[at[solved & ~self.blind[at]]] = True
 
     def _place(self, at: torch.Tensor, run: Run, wanted: torch.Tensor) -> None:
@@ -112,7 +113,7 @@ class Results:
         """Tell of the best of patterns of these numbers, (some,), its two deviances, and whether to believe it."""
         part, pixels = patterns[which], self.support[which, 0].sum((-2, -1))
         found = deviances(torch.fft.ifftshift(self.objects[which, 0], dim=(-2, -1)), pixels, part)
-        return *found, believes(self.residual[which, 0], found[0], agreement, pixels, part)
+        return *found, believes(self.residual[which, 0], found[0], agreement, self.support[which, 0], part)
 
     def agreement(self, which: torch.Tensor) -> torch.Tensor:
         """Median difference of the best start's rivals from it, (some,); NaN without one, or where it is done."""

@@ -263,7 +263,7 @@ class Run:
         at = self.alive[better]
         self.objects[at], self.supports[at] = objects[better], self.support[better]
         self.residual[at], self.rank[at] = residual[better], ranks[better]
-        found = (residual <= self.options.enough) & constrains(pixels, measured)
+        found = (residual <= self.options.enough) & constrains(self.support, measured)
         unsolved = ~found & (residual <= hopeless)
         if unsolved.all():
             return
