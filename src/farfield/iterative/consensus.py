@@ -34,16 +34,20 @@ class Effort(NamedTuple):
     moves : int
         Steps of `GOING_ON` in each, of whose projections the mean is taken, but for the first: noise goes down in it,
         outside of the support too, where pixels may be missing.
+    beta : float
+        Of RAAR: the larger it is the farther they move.
     """
 
     rounds: int
     moves: int
+    beta: float
 
 
-LONG = Effort(8, 10)
+LONG = Effort(8, 10, 0.87)
+"""For starts whose number is told, which cost far more (docs/choices.md)."""
 
-GOING_ON, RELAXED = Step("RAAR", 10), 0.84
-"""What each start moves by in its support, and β: error reduction stays where it is."""
+GOING_ON = Step("RAAR", 10)
+"""What each start moves by in its support: error reduction stays where it is."""
 
 THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
@@ -114,9 +118,9 @@ def bring_together(
     Consensus
     """
     objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)) for x in (objects, support))
-    best = found = _round(objects, support, patterns, options, effort.moves)
+    best = found = _round(objects, support, patterns, options, effort)
     for _ in range(effort.rounds - 1):
-        found = _round(found.objects, found.support, patterns, options, effort.moves)
+        found = _round(found.objects, found.support, patterns, options, effort)
         better = found.rank[:, 0] < best.rank[:, 0]
         pairs = zip(found, best, strict=True)
         best = _Gone(*(torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, y) for x, y in pairs))
@@ -125,11 +129,13 @@ def bring_together(
     return Consensus(objects, support, best.residual, best.rank, spent)
 
 
-def _round(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, moves: int) -> "_Gone":
+def _round(
+    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
+) -> "_Gone":
     """Move on from starts, (batch, kept, M, M), each in its support, to where they are in that of their mean."""
     count, kept = objects.shape[:2]
     which = torch.arange(count, device=objects.device).repeat_interleave(kept)
-    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options, moves)
+    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options, effort)
     if not _stays(options):
         images = _aligned(images, kept)
         mean = images.reshape(objects.shape)[:, :MEAN].mean(1)
@@ -147,15 +153,15 @@ def _stays(options: Options) -> bool:
 
 
 def _mean_images(
-    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, moves: int
+    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
 ) -> torch.Tensor:
     """Move about in supports that stay, and take the mean of the modulus projections on the way."""
-    relaxed = options._replace(steps=[], shrinkwrap=None, beta=RELAXED)
+    relaxed = options._replace(steps=[], shrinkwrap=None, beta=effort.beta)
     run = Run(patterns, relaxed, warm_start(patterns, objects), support, torch.zeros(len(objects)))
     mean = torch.zeros_like(objects)
     run.advance(*GOING_ON)
-    for _ in range(moves - 1):
-        mean += run.advance(*GOING_ON) / (moves - 1)
+    for _ in range(effort.moves - 1):
+        mean += run.advance(*GOING_ON) / (effort.moves - 1)
     return mean
 
 

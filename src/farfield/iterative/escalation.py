@@ -19,7 +19,7 @@ from farfield.iterative.shrinkwrap import REFERENCE_SIDE, Shrinkwrap
 from farfield.iterative.starts import Options
 
 BUDGET = 5000
-"""Iterations of a pattern: thrice the most that a solved one of a thousand crystals takes."""
+"""Iterations of a pattern: by then all study and 0.96 of strained crystals are solved, noise-free."""
 
 LADDER = (
     *((80, 0.25), (80, 0.25), (160, 0.25)),
@@ -38,7 +38,7 @@ TOGETHER = 3
 GROUP = 2
 """Starts of a pattern that go on together, the best."""
 
-SHORT = Effort(3, 5)
+SHORT = Effort(3, 5, 0.84)
 """For which they do."""
 
 BETA = 0.95

@@ -17,7 +17,7 @@ NOISE = 1.3
 """Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
 
 CERTAIN = 1.15
-"""The same of objects that no more starts would better: wrong ones have seldom less, right ones seldom more."""
+"""The same of objects for which escalating starts end: of right ones, brought together, 0.97 to 1.12."""
 
 MODEL = 0.05
 """Share of the amplitudes that detectors and beams may falsify beyond noise: flat fields, partial coherence.
@@ -44,9 +44,9 @@ def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
 
 
 def constrains(support: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Tell whether supports, (batch, M, M), leave fewer unknowns than the measured pixels tell, and some, and no twins.
+    """Tell whether supports, (batch, M, M), hold some pixels, fewer than half of the measured ones, and no twins.
 
-    Half a frame apart, X and iX beside it have the pattern of √2 X, exactly: an object that is oversampled twice holds
+    X, and iX half a frame from it, have the pattern of √2 X, exactly; but an object that is oversampled twice has
     next to nothing half a frame from itself.
     """
     pixels = support.sum((-2, -1))

@@ -104,8 +104,8 @@ def reconstruct(
         Most starts of each pattern, all by one recipe, random but for the first if there is a `start` (whose recipe
         and shrinkwrap they have: give them those of random ones to let these count). They are ranked by the Fourier
         residual per degree of freedom that the support leaves, never by the truth; a pattern that one start has
-        solved (residual below 2e-5) gets no more. 1 if a recipe, a start, beta or shrinkwrap is told, or `keep` is none
-        of groups.
+        solved (residual below 2e-5) gets no more. 1 if a recipe, a start, beta or shrinkwrap is told, or a `keep`
+        that brings none together.
     budget : int, optional
         Iterations of a pattern, at most, where none of these is told: starts escalate (`iterative.escalation`). They
         end when one explains all but a millionth of the energy, or, where the noise is known, when those brought
@@ -142,8 +142,8 @@ def reconstruct(
         their far fields. Of any scale, in any frame up to the pattern's, the origin in ``[h // 2, w // 2]``.
     keep : {"consensus", "group", "best", "mean", "all"}
         The best of what the best starts came to together (`KEPT`, or `GROUP` of those that escalate), each in the
-        support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the better half of the starts,
-        aligned with the best; or every start. The latter two make every start.
+        support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the
+        better half of the starts, aligned with the best; or every start. The latter two make every start.
     dimensions : 2, optional
         Says that as many patterns as pixels a side are a stack, and no volume.
     mask_outliers : bool
