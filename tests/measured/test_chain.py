@@ -166,4 +166,4 @@ def test_a_measured_frame(tmp_path):
         assert verdict.startswith("believed")
     first, second = (torch.from_numpy(one.object) for one in found)
     apart = metrics.symmetry_adjusted_mse(first, second) / metrics.mse(first, torch.zeros_like(first))
-    assert float(apart) < 0.03
+    assert float(apart) < 0.04
