@@ -135,6 +135,16 @@ def alone(run):
                 other.send_signal(signal.SIGCONT)
 
 
+def at_work(slurm, folder):
+    """Jobs of a study that wait or run, and its processes: one that ended without slurmctld is COMPLETING for long."""
+    processes = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # what has ended meanwhile
+            if Path(process.cwd()) == folder and process.status() != psutil.STATUS_ZOMBIE:
+                processes[process.pid] = " ".join(process.cmdline())
+    return slurm.jobs("PENDING", "RUNNING", folder=folder) | processes
+
+
 def disturb(slurm, folder):
     """A study, run by a user who meets with every accident; returns what was seen on the way."""
     seen = {}
@@ -159,9 +169,9 @@ def disturb(slurm, folder):
     run.send_signal(signal.SIGINT)
     run.wait(240)  # the plugin ends when it would have asked again
     end = time.monotonic() + 40  # KillWait is 5, but a busy machine takes longer
-    while slurm.jobs(folder=folder) and time.monotonic() < end:
+    while (left := at_work(slurm, folder)) and time.monotonic() < end:
         time.sleep(1)
-    seen["after Ctrl-C"] = slurm.jobs(folder=folder)
+    seen["after Ctrl-C"] = left
 
     run = submit(slurm, folder)
     first_running(slurm, run, "cell")
