@@ -124,7 +124,8 @@ def test_gaps_are_found(objects, counts, value):
     masked = iterative.reconstruct(gaps, starts=5, mask_outliers=True)
     right = errors(objects, masked) < 0.01
     assert right.sum() >= COUNT - 1
-    assert not (masked.solved & (errors(objects, masked) > 0.05)).any()
+    # Starts may differ by 3 %, and what they have in common comes on top.
+    assert not (masked.solved & (errors(objects, masked) > 2 * judging.AGREEMENT)).any()
     if value < 0 or value != value:
         with pytest.raises(ValueError, match=r"; mask them \(mask=, True where measured\)"):
             iterative.reconstruct(gaps)

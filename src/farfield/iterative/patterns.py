@@ -70,7 +70,7 @@ class Patterns:
     number: torch.Tensor
     counts: Counts
 
-    def __getitem__(self, index: torch.Tensor) -> "Patterns":
+    def __getitem__(self, index: torch.Tensor | slice) -> "Patterns":
         """Choose some patterns."""
         free, held = (None if x is None else x[index] for x in (self.free, self.held))
         counts = Counts(*(x[index] for x in self.counts))
