@@ -27,7 +27,7 @@ def found(objects):
 
 def errors(objects, found):
     """SA-MSE relative to predicting zero."""
-    return metrics.symmetry_adjusted_mse(objects, found.objects) / metrics.mse(objects, torch.zeros_like(objects))
+    return metrics.symmetry_adjusted_mse(objects, found.objects) / objects.abs().square().mean((-2, -1))
 
 
 def test_short_starts_solve_for_fewer_iterations_than_a_long_one(objects, found):

@@ -42,7 +42,7 @@ def counted(objects, photons, level=0.0):
 
 def errors(objects, found):
     """SA-MSE relative to predicting zero."""
-    return metrics.symmetry_adjusted_mse(objects, found.objects) / metrics.mse(objects, torch.zeros_like(objects))
+    return metrics.symmetry_adjusted_mse(objects, found.objects) / objects.abs().square().mean((-2, -1))
 
 
 def gapped():
@@ -124,8 +124,7 @@ def test_gaps_are_found(objects, counts, value):
     masked = iterative.reconstruct(gaps, starts=5, mask_outliers=True)
     right = errors(objects, masked) < 0.01
     assert right.sum() >= COUNT - 1
-    # Starts may differ by 3 %, and what they have in common comes on top.
-    assert not (masked.solved & (errors(objects, masked) > 2 * judging.AGREEMENT)).any()
+    assert not (masked.solved & (errors(objects, masked) > 0.05)).any()
     if value < 0 or value != value:
         with pytest.raises(ValueError, match=r"; mask them \(mask=, True where measured\)"):
             iterative.reconstruct(gaps)
