@@ -39,7 +39,7 @@ class Effort(NamedTuple):
     polished : list of Step
         How each ends in the support; then `LIKELIHOOD` iterations.
     settles : bool
-        Whether patterns in which more than noise is left get `SETTLED` in its place.
+        Whether patterns in which more than noise is left get `SETTLED` beside it; the better stays.
     """
 
     rounds: int
@@ -133,7 +133,9 @@ def bring_together(
         left = (deviance > NOISE).nonzero()[:, 0]
         if len(left):
             settled = _rounds(objects[left], support[left], patterns[left], options, SETTLED)
-            best = _Gone(*(x.index_copy(0, left, y) for x, y in zip(best, settled, strict=True)))
+            better = settled.rank[:, 0] < best.rank[left, 0]
+            pairs = zip(best, settled, strict=True)
+            best = _Gone(*(x.index_copy(0, left[better], y[better]) for x, y in pairs))
             spent[left] += cost(kept, options, noisy, SETTLED)
     objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in best[:2])
     return Consensus(objects, support, best.residual, best.rank, spent)
