@@ -136,7 +136,7 @@ def alone(run):
 
 
 def at_work(slurm, folder):
-    """Jobs of a study that wait or run, and its processes: one that ended without slurmctld is COMPLETING for long."""
+    """Jobs of a study that wait or run, and its processes; one that ended without slurmctld is long COMPLETING."""
     processes = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # what has ended meanwhile

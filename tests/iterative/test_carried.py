@@ -8,7 +8,7 @@ import scipy.optimize
 import torch
 
 from farfield import iterative
-from farfield.iterative import ALGORITHMS, Shrinkwrap, adam, lagrangian, starts
+from farfield.iterative import ALGORITHMS, Shrinkwrap, adam, descent, lagrangian, starts
 from farfield.iterative.patterns import read_patterns
 from farfield.iterative.projections import project_modulus
 from farfield.iterative.recipe import parse
@@ -152,6 +152,24 @@ def test_lbfgs_descends_each_of_a_batch_as_if_alone():
     for index in range(3):
         alone = lagrangian.minimise(form(curvature[index : index + 1]), torch.zeros(1, 20), 200)
         assert torch.allclose(alone[0], together[index], atol=1e-4)
+
+
+def test_the_pixels_of_supports_are_unknowns_whatever_their_neighbours():
+    support = torch.zeros(4, 16, 16, dtype=torch.bool)
+    for index, side in enumerate((4, 7, 16, 5)):
+        support[index, :side, 2 : 2 + side] = True
+    images = torch.randn(4, 16, 16, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    seen = []
+    for which, unknowns in descent.alike(support):
+        points = unknowns.points(images[which])
+        assert torch.equal(unknowns.images(points), images[which] * support[which])
+        for row, index in enumerate(which.tolist()):
+            ((_, alone),) = descent.alike(support[index : index + 1])
+            assert torch.equal(alone.points(images[index : index + 1])[0], points[row])
+        seen += which.tolist()
+    assert sorted(seen) == [0, 1, 2, 3]
+    ((everything, _),) = descent.alike(support[[0, 3]])
+    assert everything == slice(None)
 
 
 def test_multipliers_hold_what_a_penalty_alone_does_not():

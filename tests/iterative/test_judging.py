@@ -124,7 +124,8 @@ def test_gaps_are_found(objects, counts, value):
     masked = iterative.reconstruct(gaps, starts=5, mask_outliers=True)
     right = errors(objects, masked) < 0.01
     assert right.sum() >= COUNT - 1
-    assert not (masked.solved & (errors(objects, masked) > 0.05)).any()
+    # Starts may differ by 3 %, and what they have in common comes on top.
+    assert not (masked.solved & (errors(objects, masked) > 2 * judging.AGREEMENT)).any()
     if value < 0 or value != value:
         with pytest.raises(ValueError, match=r"; mask them \(mask=, True where measured\)"):
             iterative.reconstruct(gaps)
@@ -259,6 +260,44 @@ def test_a_group_is_what_the_best_came_to_and_the_consensus_its_first(counts, fo
     assert (group.residual[:, 0] == found.residual).all()
 
 
+def test_a_variance_says_of_merged_frames_and_of_readout_what_their_noise_is(objects):
+    generator = torch.Generator().manual_seed(3)
+    flat = 0.8 + 0.4 * torch.rand(64, 64, generator=generator)
+    scale = 1e6 / measure(objects).sum((-2, -1), keepdim=True)
+    centred = torch.fft.ifftshift(to_frame(objects * scale.sqrt(), 64, 64), dim=(-2, -1))
+    expected = scale * measure(objects)
+    merged = torch.poisson(3 * flat * expected, generator=generator) / (3 * flat)
+    read = torch.poisson(expected, generator=generator) + 30 + 3 * torch.randn(expected.shape, generator=generator)
+    cases = ((merged, merged / (3 * flat), None), (read, expected + 9, 30.0))
+    for pattern, variance, background in cases:
+        patterns = read_patterns(pattern, variance=variance, background=background)
+        deviance, _ = judging.deviances(centred, torch.zeros(COUNT), patterns)
+        assert (deviance - 1).abs().max() < 0.1
+    quanta = read_patterns(merged, quantum=1 / (3 * flat)), read_patterns(merged, variance=merged / (3 * flat))
+    exact, found = (judging.deviances(centred, torch.zeros(COUNT), x)[0] for x in quanta)
+    assert torch.allclose(found, exact, rtol=0.02)  # where nothing came, a variance tells no flat field
+
+
+def test_a_variance_may_be_anything_where_nothing_was_measured(counts):
+    mask = torch.ones(64, 64, dtype=torch.bool)
+    mask[:, :2] = False
+    variance = (counts + 1).masked_fill(~mask, torch.nan)
+    found = iterative.reconstruct(counts, "10*HIO", variance=variance, mask=mask)
+    assert found.deviance.isfinite().all()
+    variance[0, 5, 7] = torch.nan
+    with pytest.raises(ValueError, match=r"got nan in pixel \(5, 7\) of pattern 0; mask such pixels"):
+        iterative.reconstruct(counts, "10*HIO", variance=variance, mask=mask)
+
+
+def test_amplitudes_of_counts_are_refused_and_noise_smaller_than_that_of_counts_is_told(counts):
+    with pytest.raises(
+        ValueError, match=r"got pattern 1 .* amplitudes of counts; pass their squares, intensity \*\* 2"
+    ):
+        iterative.reconstruct(torch.stack([counts[0], counts[1].sqrt()]))
+    with pytest.warns(UserWarning, match="pattern 0 has less noise than counts have .* by quantum= or variance="):
+        iterative.reconstruct(counts[0], quantum=10 * noise.photon(counts[0]), budget=400)
+
+
 def test_neighbours_without_noise_change_nothing(objects, counts):
     mixed = torch.stack([measure(objects[0]), counts[1]])
     options = {"recipe": "30*HIO+10*ER", "starts": 2, "shrinkwrap": Shrinkwrap(threshold=0.2)}
@@ -285,6 +324,15 @@ def test_thresholds_take_turns_and_the_oversampling_is_estimated(objects):
         ({"quantum": torch.ones(3)}, r"of shape \(64, 64\), got float32 of shape \(3,\)"),
         ({"background": -1.0}, "expected background as a number, not below 0, .*corners"),
         ({"background": "edges"}, "got 'edges'"),
+        (
+            {"variance": -torch.ones(64, 64)},
+            r"expected a finite variance above 0 .*, got -1 in pixel \(0, 0\) of pattern 0",
+        ),
+        (
+            {"variance": torch.ones(3)},
+            r"expected variance as a tensor of shape \(64, 64\) .*, got float32 of shape \(3,\)",
+        ),
+        ({"variance": torch.ones(64, 64), "quantum": 1}, "expected a quantum or a variance, got both"),
         ({"values": "negative"}, "expected values as one of complex, real, positive, got 'negative'"),
         ({"fixed": True}, "expected a support to keep as it is, got none"),
     ],

@@ -97,6 +97,46 @@ def test_magnitudes_correlations_and_energies(both_roads):
         assert torch.allclose(energy, torch.stack([power.sum(-1), power.sum(-2)]), rtol=1e-6)
 
 
+def gradient(value, field):
+    """Tell the gradient of a value of a field by torch, double precision, for each of a batch."""
+    field = field.to(torch.complex128).requires_grad_()
+    values = value(field)
+    values.sum().backward()
+    return values.detach().float(), field.grad.to(torch.complex64)
+
+
+def test_misfits_and_their_gradients(both_roads):
+    field, amplitude, free = noise(3, 12, 12), noise(3, 12, 12, seed=1).abs(), noise(3, 12, 12, seed=2).abs() > 1
+    expected = gradient(lambda x: (x.abs() - amplitude).masked_fill(free, 0).square().sum((-2, -1)) / 2, field)
+    for found in both_roads(lambda: passes.misfit(field.clone(), amplitude, free)):
+        assert all(torch.allclose(x, y, rtol=1e-4, atol=1e-5) for x, y in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("photons", [0.3, 30.0, 1e6])
+def test_unlikelihoods_and_their_gradients(photons, both_roads):
+    field = noise(3, 12, 12) * photons**0.5
+    dark, weight = 0.1 + noise(3, 12, 12, seed=3).abs(), (noise(3, 12, 12, seed=4).abs() > 0.3).float()
+    weight *= 0.5 + noise(3, 12, 12, seed=5).abs()
+    counts = torch.poisson((field.abs() * weight).square() + dark, generator=torch.Generator().manual_seed(1))
+
+    def value(x):
+        expected = (x * weight).abs().square() + dark
+        least = torch.xlogy(counts.double(), counts) - counts
+        return (expected - counts * expected.log() + least).sum((-2, -1)) / 4
+
+    expected = gradient(value, field)
+    for found in both_roads(lambda: passes.unlikelihood(field.clone(), counts, dark, weight)):
+        assert torch.allclose(found[0], expected[0], rtol=1e-3)
+        assert torch.allclose(found[1], expected[1], rtol=1e-3, atol=1e-3 * float(expected[1].abs().max()))
+
+
+def test_laws_of_another_shape_are_refused_before_compiled_loops_see_them():
+    with pytest.raises(RuntimeError, match="expand"):
+        passes.misfit(noise(3, 8, 8), torch.ones(9, 9), torch.ones(9, 9, dtype=torch.bool))
+    with pytest.raises(RuntimeError, match="expand"):
+        passes.unlikelihood(noise(3, 8, 8), *torch.ones(3, 9, 9))
+
+
 @pytest.mark.parametrize("disturbance", [0, 1e-3, 0.3, 10])
 def test_both_roads_find_the_same_copy(objects, disturbance, both_roads):
     estimate = random_copy(objects, 5) + disturbance * noise(*objects.shape, seed=3) * (objects != 0)

@@ -24,8 +24,9 @@ def test_every_key_is_explained():
         for name, inner in rule.get("properties", {}).items():
             yield name
             yield from keys(inner)
-        if isinstance(rule.get("additionalProperties"), dict):
-            yield from keys(rule["additionalProperties"])
+        for key in ("additionalProperties", "then", "else"):
+            if isinstance(rule.get(key), dict):
+                yield from keys(rule[key])
 
     missing = [key for key in keys(SCHEMA) if f"`{key}`" not in text]
     assert not missing
@@ -97,6 +98,11 @@ def test_a_small_config_takes_the_defaults():
         (
             {"baselines": {"a": {"recipe": "5*HIP"}}},
             "baselines: a: recipe: expected an algorithm out of ER, HIO, RAAR",
+        ),
+        ({"baselines": {"a": {"budget": 100}}}, "budget: expected an integer at least 315, got 100"),
+        (
+            {"baselines": {"a": {"budget": 400, "starts": 3, "beta": 0.9}}},
+            "baselines: a: expected nothing beside budget, got 'starts'; leave one of them out",
         ),
         ({"baselines": {"unet": {}}}, "'unet' is the name of another method"),
         ({"baselines": {"a b": {}}}, "baselines: expected a text of letters, digits"),

@@ -61,11 +61,11 @@ def test_the_numbers_are_those_of_working_methods(study):
 
 def test_every_method_stands_in_the_table_with_noise(study):
     frame = pd.read_csv(results(study) / "tables/noise.csv")
-    assert len(frame) == 2 * (2 * 2 * 2 + 3 + 3)
+    assert len(frame) == 2 * (2 * 2 * 2 + 4 + 3)
     assert set(frame.patterns) == {16}
     assert frame[["mean", "median", "solved", "seconds"]].notna().all(axis=None)
     clean, noisy = (frame[frame.photons == photons].set_index("method") for photons in (np.inf, 1e6))
-    for recipe in ("hio-tuned", "raar-tuned"):
+    for recipe in ("hio-tuned", "raar-tuned", "escalating"):
         assert clean["median"][recipe] < 0.01 * noisy["median"][recipe]
         assert noisy["median"][recipe] < 0.2
     assert "1e6 photons Solved" in (results(study) / "tables/noise.md").read_text()
@@ -127,7 +127,10 @@ def test_every_objective_and_every_start_stands_in_the_tables_of_the_second_pape
     for frame in frames.values():
         ours = frame[frame.kind != "published"]
         assert set(ours.method[ours.kind == "constant"]) == {"zero", "box", "blob", "mean-object"}
-        assert set(ours.method[ours.kind == "iterative"]) == {"hio-classic", "hio-tuned", "raar-tuned"} | refined
+        assert (
+            set(ours.method[ours.kind == "iterative"])
+            == {"hio-classic", "hio-tuned", "raar-tuned", "escalating"} | refined
+        )
         made = ours[ours.kind == "network"]
         assert set(zip(made.method, made.symmetry, strict=True)) == {
             (network, name)

@@ -21,7 +21,7 @@ from farfield.study.sections import files, objective, scan, source
 from farfield.study.tables import TABLES
 from farfield.symmetry.actions import LEVELS
 
-RUNS = ["recipe", "starts", "beta", "support", "shrinkwrap"]  # what a recipe's settings are
+RUNS = ["recipe", "starts", "beta", "support", "shrinkwrap", "budget"]  # what a recipe's settings are
 
 
 def checked(config):

@@ -57,6 +57,7 @@ def read_asked(
     values: str = "complex",
     free: float | int = 0.0,
     quantum: float | int | torch.Tensor | None = None,
+    variance: torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float | int | None = None,
@@ -75,7 +76,7 @@ def read_asked(
         raise ValueError("expected a support to keep as it is, got none; give support=, or leave fixed= out")
     if mask_outliers:
         mask = suspicion.mask_outliers(intensity, mask)
-    patterns = fill(read_patterns(intensity, mask, quantum, background))
+    patterns = fill(read_patterns(intensity, mask, quantum, background, variance))
     usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
     steps = parse(usual if recipe is None else recipe)
     _check_values(values, {step.algorithm for step in steps})

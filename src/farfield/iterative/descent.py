@@ -1,6 +1,7 @@
 """L-BFGS for batches: each point descends by itself (Nocedal 1980)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 
@@ -90,3 +91,52 @@ def _backtrack(
 def flat(images: torch.Tensor) -> torch.Tensor:
     """Real and imaginary parts of (batch, M, M) images as the unknowns of (batch, 2 M²) points."""
     return torch.view_as_real(images).flatten(1)
+
+
+SHARES = 8, 4, 2, 1
+"""Of frames, of which supports take the smallest that holds them: what is computed must not depend on neighbours."""
+
+
+class Unknowns(NamedTuple):
+    """The pixels of supports, as points to descend from.
+
+    Attributes
+    ----------
+    order : torch.Tensor, int64, shape (batch, pixels)
+        Places of a support's pixels in its frame, then of some others, whose values are zero.
+    inside : torch.Tensor, bool, shape (batch, pixels)
+        Which are a support's.
+    side : int
+        Of frames.
+    """
+
+    order: torch.Tensor
+    inside: torch.Tensor
+    side: int
+
+    def points(self, images: torch.Tensor) -> torch.Tensor:
+        """Take the support's pixels out of (batch, M, M) images: (batch, 2 pixels)."""
+        return flat(images.flatten(1).gather(1, self.order) * self.inside)
+
+    def images(self, points: torch.Tensor) -> torch.Tensor:
+        """Put points into frames of zeros."""
+        pixels = torch.view_as_complex(points.view(*self.order.shape, 2))
+        frames = pixels.new_zeros(len(pixels), self.side**2).scatter_(1, self.order, pixels)
+        return frames.view(-1, self.side, self.side)
+
+
+def alike(support: torch.Tensor) -> Iterator[tuple[torch.Tensor | slice, Unknowns]]:
+    """Put supports, (batch, M, M), of as many unknowns together: which they are, and these."""
+    side, count, flags = support.shape[-1], support.sum((-2, -1)), support.flatten(1)
+    place = flags.cumsum(1)  # inside, the number of a pixel, from 1; outside, of those before it
+    outside = count[:, None] + torch.arange(side**2, device=support.device) - place
+    order = torch.empty_like(place).scatter_(
+        1, torch.where(flags, place - 1, outside), torch.arange(side**2, device=support.device).expand_as(place)
+    )
+    sizes = side**2 // torch.tensor(SHARES, device=support.device)
+    needed = torch.searchsorted(sizes, count)
+    for each in needed.unique().tolist():
+        which = (needed == each).nonzero()[:, 0] if (needed != each).any() else slice(None)
+        size = int(sizes[each])
+        inside = torch.arange(size, device=support.device) < count[which, None]
+        yield which, Unknowns(order[which, :size].contiguous(), inside, side)

@@ -1,10 +1,13 @@
 """Objects that make what was measured likeliest; where photons are few, those of the nearest amplitudes are not."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 
-from farfield.iterative.descent import flat, minimise
+from farfield.iterative.descent import Unknowns, alike, minimise
 from farfield.iterative.patterns import Patterns
-from farfield.machine.passes import LEAST_POWER, magnitude
+from farfield.machine import passes
 
 DARK = 0.1
 """Counts added to what is expected: without them, dark pixels that were hit by chance would rule (as in PyNX)."""
@@ -27,28 +30,7 @@ def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, 
     -------
     torch.Tensor, complex64, shape (batch, M, M)
     """
-    photon = patterns.counts.photon
-    counts = (patterns.counts.intensity / photon).float()
-    dark = (patterns.counts.background / photon + DARK).float()
-    least = torch.xlogy(counts, counts) - counts
-    if patterns.free is not None:  # nothing is expected and nothing counted there
-        counts, least = counts.masked_fill(patterns.free, 0), least.masked_fill(patterns.free, 0)
-    # Far fields in roots of photons, where a quarter of the likelihood is as curved as half the misfit of amplitudes.
-    one = photon.mean((-2, -1), keepdim=True)
-    unit, weight = (one.sqrt() / objects.shape[-1]).float(), (one / photon).sqrt().float()
-    if patterns.free is not None:
-        weight = weight * ~patterns.free
-
-    def unlikelihood(point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        z = torch.view_as_complex(point.view(*objects.shape, 2)) * support
-        field = torch.fft.fft2(z, norm="ortho").mul_(weight)
-        expected = torch.view_as_real(field).square().sum(-1).add_(dark)
-        value = (expected - counts * expected.log() + least).sum((-2, -1)) / 4
-        slope = field.mul_((1 - counts / expected).mul_(weight / 2))
-        return value[:, None], flat(torch.fft.ifft2(slope, norm="ortho") * support)
-
-    found = minimise(unlikelihood, flat(objects * support / unit), iterations)
-    return torch.view_as_complex(found.view(*objects.shape, 2)) * support * unit
+    return _descend(_poisson, objects, support, patterns, iterations)
 
 
 def nearest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, iterations: int) -> torch.Tensor:
@@ -67,17 +49,55 @@ def nearest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, it
     -------
     torch.Tensor, complex64, shape (batch, M, M)
     """
-    scale = patterns.amplitude.square().mean((-2, -1), keepdim=True).sqrt()  # its rounding is that of numbers near 1
+    return _descend(_gauss, objects, support, patterns, iterations)
+
+
+class Law(NamedTuple):
+    """What far fields are held against.
+
+    Attributes
+    ----------
+    unit : torch.Tensor, float32, shape (batch, 1, 1)
+        Of objects, such that L-BFGS begins with steps of the right size and rounds numbers near 1.
+    descend : callable
+        Far fields (batch, M, M) of an orthogonal transform → values (batch,) and gradients (batch, M, M).
+    """
+
+    unit: torch.Tensor
+    descend: Callable
+
+
+def _gauss(patterns: Patterns) -> Law:
+    scale = patterns.amplitude.square().mean((-2, -1), keepdim=True).sqrt()
     amplitude = patterns.amplitude / scale
+    free = torch.zeros_like(amplitude, dtype=torch.bool) if patterns.free is None else patterns.free
+    return Law(scale / amplitude.shape[-1], lambda field: passes.misfit(field, amplitude, free))
 
-    def misfit(point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        z = torch.view_as_complex(point.view(*objects.shape, 2)) * support
-        field = torch.fft.fft2(z, norm="ortho")
-        size = magnitude(field)
-        left = size - amplitude if patterns.free is None else (size - amplitude).masked_fill_(patterns.free, 0)
-        slope = field.mul_(left / size.clamp_min(LEAST_POWER**0.5))
-        return left.square().sum((-2, -1))[:, None] / 2, flat(torch.fft.ifft2(slope, norm="ortho") * support)
 
-    unit = scale / objects.shape[-1]
-    found = minimise(misfit, flat(objects * support / unit), iterations)
-    return torch.view_as_complex(found.view(*objects.shape, 2)) * support * unit
+def _poisson(patterns: Patterns) -> Law:
+    photon, frame = patterns.counts.photon, patterns.amplitude.shape
+    counts = (patterns.counts.intensity / photon).float()
+    dark = (patterns.counts.background / photon + DARK).float().expand(frame).contiguous()
+    # Far fields in roots of photons, where a quarter of the likelihood is as curved as half the misfit of amplitudes.
+    one = photon.mean((-2, -1), keepdim=True)
+    weight = (one / photon).sqrt().float().expand(frame).contiguous()
+    if patterns.free is not None:  # nothing is expected and nothing counted there
+        counts, weight = (x.masked_fill(patterns.free, 0) for x in (counts, weight))
+    return Law((one.sqrt() / frame[-1]).float(), lambda field: passes.unlikelihood(field, counts, dark, weight))
+
+
+def _descend(
+    law: Callable[[Patterns], Law], objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, iterations: int
+) -> torch.Tensor:
+    """Descend in the pixels of supports, which are few, those of as many unknowns together."""
+    found = torch.empty_like(objects)
+    for which, unknowns in alike(support):
+        unit, descend = law(patterns[which])
+
+        def objective(point: torch.Tensor, unknowns: Unknowns = unknowns, descend: Callable = descend) -> tuple:
+            value, slope = descend(torch.fft.fft2(unknowns.images(point), norm="ortho"))
+            return value[:, None], unknowns.points(torch.fft.ifft2(slope, norm="ortho"))
+
+        point = minimise(objective, unknowns.points(objects[which] / unit), iterations)
+        found[which] = unknowns.images(point) * unit
+    return found

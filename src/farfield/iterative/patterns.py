@@ -8,7 +8,7 @@ import torch
 from farfield.iterative.islands import islands
 from farfield.iterative.workers import look_at
 from farfield.machine.shapes import described, read_measured
-from farfield.physics.noise import corners, photons
+from farfield.physics.noise import corners, counts_of, photons
 
 LARGEST = 1e20
 """Intensity up to which float32 holds what iterations compute."""
@@ -19,6 +19,8 @@ ALONE = 0.02
 SMALLEST = 8
 """Pixels a side of the smallest pattern that is taken."""
 
+SAMPLED = 512
+"""Pixels that are looked at first: where their squares are no counts, all are none."""
 
 Background = float | int | torch.Tensor | str | None
 """Intensity that is expected without an object, or "corners", where to read it."""
@@ -68,7 +70,7 @@ class Patterns:
     number: torch.Tensor
     counts: Counts
 
-    def __getitem__(self, index: torch.Tensor) -> "Patterns":
+    def __getitem__(self, index: torch.Tensor | slice) -> "Patterns":
         """Choose some patterns."""
         free, held = (None if x is None else x[index] for x in (self.free, self.held))
         counts = Counts(*(x[index] for x in self.counts))
@@ -96,6 +98,7 @@ def read_patterns(
     mask: torch.Tensor | None = None,
     quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
+    variance: torch.Tensor | None = None,
 ) -> Patterns:
     """Check patterns of shape (…, M, M), DC in the centre, and bring DC to pixel (0, 0).
 
@@ -108,6 +111,8 @@ def read_patterns(
         Intensity of one photon; by default found by `noise.photons`.
     background : float, torch.Tensor of shape (M, M) or as the patterns', or "corners", optional
         Intensity that is expected without an object.
+    variance : torch.Tensor, float, shape (M, M) or as the patterns', optional
+        Of the intensity in each pixel, instead of a quantum.
 
     Returns
     -------
@@ -132,33 +137,92 @@ def read_patterns(
     )
     _check_content(flat, mask is not None)
     _check_centre(flat)
-    counts = _counts(flat, seen, intensity, quantum, background)
-    amplitude = (counts.intensity - counts.background).clamp_min_(0).sqrt_().float()
+    noise = _read_noise(flat, seen, intensity, quantum, variance)
+    level = _read_level(flat, seen, intensity, noise.photon, background)
+    amplitude = (flat - level).clamp_min_(0).sqrt_().float()
     _check_signal(amplitude)
+    whole = flat + noise.background, noise.photon, level + noise.background
+    amplitude, *parts = (torch.fft.ifftshift(x, dim=(-2, -1)) if x.shape[-1] > 1 else x for x in (amplitude, *whole))
     free = None if mask is None else torch.fft.ifftshift(~seen, dim=(-2, -1))
     if free is not None:
         amplitude.masked_fill_(free, 0)
+    counts = Counts(parts[0].float(), *parts[1:])
     return Patterns(amplitude, amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
 
 
-def _counts(
+class Noise(NamedTuple):
+    """Intensity of one photon and of what counts hold beside the pattern's, (batch, 1, 1) or (batch, M, M)."""
+
+    photon: torch.Tensor
+    background: torch.Tensor
+
+
+def _read_noise(
     flat: torch.Tensor,
     seen: torch.Tensor,
     intensity: torch.Tensor,
     quantum: float | int | torch.Tensor | None,
-    background: Background,
-) -> Counts:
-    """Bring the noise's photon and the background to a pattern each, DC first."""
+    variance: torch.Tensor | None,
+) -> Noise:
+    """Bring what is known of the noise to each pattern."""
+    if variance is not None:
+        return _read_variance(flat, seen, intensity, quantum, variance)
+    found = look_at([flat], photons)
+    _check_counts(flat, found)
     if quantum is None:
-        one = look_at([flat], photons)[:, None, None]
+        photon = found[:, None, None]
     else:
-        one = _each("quantum", quantum, intensity, least=torch.finfo(torch.float32).tiny)
+        photon = _each("quantum", quantum, intensity, least=torch.finfo(torch.float32).tiny)
+    return Noise(photon, torch.zeros_like(photon))
+
+
+def _read_variance(
+    flat: torch.Tensor,
+    seen: torch.Tensor,
+    intensity: torch.Tensor,
+    quantum: float | int | torch.Tensor | None,
+    variance: torch.Tensor,
+) -> Noise:
+    """Check a variance, which may be anything where nothing was measured, and find counts that have it."""
+    if quantum is not None:
+        raise ValueError("expected a quantum or a variance, got both; leave out the quantum")
+    given = torch.as_tensor(variance, device=intensity.device)
+    if given.shape not in (intensity.shape, intensity.shape[-2:]):
+        raise ValueError(
+            f"expected variance as a tensor of shape {tuple(intensity.shape[-2:])} or {tuple(intensity.shape)}, one "
+            f"for each pixel, got {described(given)}; change it"
+        )
+    each = given.expand(intensity.shape).reshape(flat.shape).double()
+    wrong = seen & ~((each > 0) | ((each == 0) & (flat == 0))) | (seen & each.isinf())
+    if wrong.any():
+        pattern, row, column = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"expected a finite variance above 0 wherever there is intensity, got {each[pattern, row, column]:.3g} "
+            f"in pixel ({row}, {column}) of pattern {pattern}; mask such pixels (mask=, True where measured)"
+        )
+    return Noise(*counts_of(flat, each, seen))
+
+
+def _read_level(
+    flat: torch.Tensor, seen: torch.Tensor, intensity: torch.Tensor, photon: torch.Tensor, background: Background
+) -> torch.Tensor:
+    """Bring the background to each pattern, (batch, 1, 1) or (batch, M, M)."""
     if isinstance(background, str) and background == "corners":
-        level = corners(flat, seen, one.mean((-2, -1)))[:, None, None]
-    else:
-        level = _each("background", 0.0 if background is None else background, intensity, least=0.0)
-    shifted = (torch.fft.ifftshift(x, dim=(-2, -1)) if x.shape[-1] > 1 else x for x in (one, level))
-    return Counts(torch.fft.ifftshift(flat, dim=(-2, -1)).float(), *shifted)
+        return corners(flat, seen, photon.mean((-2, -1)))[:, None, None]
+    return _each("background", 0.0 if background is None else background, intensity, least=0.0)
+
+
+def _check_counts(flat: torch.Tensor, photon: torch.Tensor) -> None:
+    """Refuse amplitudes: the squares of patterns that are no multiples of a photon, (batch,), are."""
+    others = photon.isnan().nonzero()[:, 0]
+    for every in (flat[0].numel() // SAMPLED | 1, 1):  # a sample rules out what are none
+        squares = flat[others].flatten(1)[:, ::every].double().square()
+        others = others[photons(squares).isfinite()] if len(others) else others
+    if len(others):
+        raise ValueError(
+            f"expected intensities, got pattern {int(others[0])} whose squares are whole numbers "
+            "of photons, as if it were amplitudes of counts; pass their squares, intensity ** 2"
+        )
 
 
 def _each(

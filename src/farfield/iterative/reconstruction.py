@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool
 from tqdm import tqdm
 
+from farfield.iterative import suspicion
 from farfield.iterative.asking import read_asked
 from farfield.iterative.consensus import KEPT, LONG
 from farfield.iterative.escalation import BUDGET, GROUP, LEAST, escalate, most_starts
@@ -80,6 +81,7 @@ def reconstruct(
     values: str = "complex",
     free: float | int = 0.0,
     quantum: float | int | torch.Tensor | None = None,
+    variance: torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float | int | None = None,
@@ -128,6 +130,8 @@ def reconstruct(
     quantum : float or torch.Tensor, shape (M, M) or (…, M, M), optional
         Intensity of one photon: 1 for counts, 1 / flat after a flat field. By default found, if all pixels are whole
         multiples of one number; else nothing is known of the noise.
+    variance : torch.Tensor, float, shape (M, M) or (…, M, M), optional
+        Of the intensity in each pixel, instead of a quantum: what readout adds, or merging of frames takes off.
     background : float, torch.Tensor of shape (M, M) or (…, M, M), or "corners", optional
         Intensity that is there without an object: a number, one for each pixel, or the corners' median.
     oversampling : float, optional
@@ -181,6 +185,7 @@ def reconstruct(
             values=values,
             free=free,
             quantum=quantum,
+            variance=variance,
             background=background,
             oversampling=oversampling,
             beta=beta,
@@ -236,6 +241,7 @@ def _finished(
     *found, believed = results.judge(patterns, patterns.number, agreement)
     # One start has no rival, but that is no evidence.
     solved = (results.done | (believed & (results.rank.isfinite().sum(-1) > 1))) & ~suspect
+    suspicion.look_at_noise(found[0])
     objects, residual, support = results.objects, results.residual, results.support
     if keep not in ("all", "group"):
         objects, residual, support = objects[:, 0], residual[:, 0], support[:, 0]

@@ -12,6 +12,10 @@ from farfield.physics import outliers
 from farfield.physics.noise import dark_level
 from farfield.physics.screening import suspects
 
+SMOOTH = 0.5
+"""Deviance per degree of freedom below which these are no counts: right objects leave 0.95 and more of such, wrong
+ones in supports that are too wide 0.7."""
+
 
 def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outliers | None:
     """Find what no far field shows, by `outliers.find`, in those patterns that may hold any.
@@ -105,6 +109,24 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
         )
         bad |= level > 0
     return bad
+
+
+def look_at_noise(deviance: torch.Tensor) -> None:
+    """Warn of patterns that objects explain better than counts can be: amplitudes, means of frames, rounded ones.
+
+    Parameters
+    ----------
+    deviance : torch.Tensor, float, shape (patterns,)
+        Per degree of freedom, NaN where the noise is not known.
+    """
+    smooth = (deviance < SMOOTH).nonzero()[:, 0]
+    if len(smooth):
+        first = int(smooth[0])
+        _warn(
+            f"pattern {first} has less noise than counts have (deviance {deviance[first]:.2g} per degree of freedom, "
+            "where counts leave 1): pass intensities and not amplitudes, and tell what the noise is by quantum= or "
+            "variance="
+        )
 
 
 def _warn(sentence: str) -> None:

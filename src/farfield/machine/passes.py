@@ -232,6 +232,99 @@ def magnitude(images: torch.Tensor) -> torch.Tensor:
 
 
 @compiled
+def _misfit(field, amplitude, free, value):
+    for k in range(len(field)):
+        total = np.float32(0)
+        for i in range(field.shape[1]):
+            z = field[k, i]
+            size = np.sqrt(z.real * z.real + z.imag * z.imag)
+            left = np.float32(0) if free[k, i] else size - amplitude[k, i]
+            total += left * left
+            field[k, i] = z * (left / (size + np.float32(LEAST_POWER**0.5)))
+        value[k] = total / 2
+
+
+def misfit(field: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tell half of the squared misfit of far fields' amplitudes, and its gradient.
+
+    Parameters
+    ----------
+    field : torch.Tensor, complex64, shape (batch, M, M)
+        Contiguous; what becomes of it is not said.
+    amplitude : torch.Tensor, float32, the same shape
+    free : torch.Tensor, bool, the same shape
+        Where any amplitude fits.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        float32, shape (batch,), and complex64, shape (batch, M, M).
+    """
+    if not field.is_cpu:
+        size = field.abs()
+        left = (size - amplitude).masked_fill(free, 0)
+        return left.square().sum((-2, -1)) / 2, field * (left / size.clamp_min(LEAST_POWER**0.5))
+    value = amplitude.new_empty(len(field))
+    _misfit(*(_flat(x, field).reshape(len(field), -1) for x in (field, amplitude, free)), value.numpy())
+    return value, field
+
+
+NOTHING = np.float32(-1 + 2**-24)
+"""Excess of no counts at all over what was expected: -1, but that its logarithm is a number."""
+
+
+@compiled
+def _excess(field, counts, dark, weight, excess):
+    for i in range(field.size):
+        z = field[i] * weight[i]
+        expected = z.real * z.real + z.imag * z.imag + dark[i]
+        field[i] = z
+        excess[i] = max((counts[i] - expected) / expected, NOTHING)
+
+
+@compiled
+def _unlikelihood(field, counts, dark, weight, excess, logarithm, value):
+    for k in range(len(field)):
+        total = np.float32(0)
+        for i in range(field.shape[1]):
+            z, x = field[k, i], excess[k, i]
+            expected = z.real * z.real + z.imag * z.imag + dark[k, i]
+            total += counts[k, i] * logarithm[k, i] - expected * x
+            field[k, i] = z * (np.float32(-0.5) * weight[k, i] * x)
+        value[k] = total / 4
+
+
+def unlikelihood(
+    field: torch.Tensor, counts: torch.Tensor, dark: torch.Tensor, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tell a quarter of minus the logarithm of Poisson's likelihood of counts, and its gradient.
+
+    Parameters
+    ----------
+    field : torch.Tensor, complex64, shape (batch, M, M)
+        Contiguous, in roots of photons after the weight; what becomes of it is not said.
+    counts, dark, weight : torch.Tensor, float32, the same shape
+        What was counted; what is expected without an object, above zero; by what the field is multiplied.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Above that of counts that are expected, float32, shape (batch,); and complex64, shape (batch, M, M).
+    """
+    if not field.is_cpu:
+        field = field * weight
+        expected = torch.view_as_real(field).square().sum(-1) + dark
+        excess = ((counts - expected) / expected).clamp_min(NOTHING)
+        terms = counts * excess.log1p() - expected * excess
+        return terms.sum((-2, -1)) / 4, field * (-0.5 * weight * excess)
+    excess, value = dark.new_empty(field.shape), dark.new_empty(len(field))
+    _excess(*(_flat(x, field) for x in (field, counts, dark, weight, excess)))
+    parts = (field, counts, dark, weight, excess, excess.log1p())  # of torch, which goes through several at once
+    _unlikelihood(*(_flat(x, field).reshape(len(field), -1) for x in parts), value.numpy())
+    return value, field
+
+
+@compiled
 def _correlations(reference, estimate, products):
     for k in range(len(reference)):
         for i in range(reference.shape[1]):

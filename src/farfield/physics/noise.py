@@ -117,6 +117,31 @@ def photons(patterns: torch.Tensor) -> torch.Tensor:
     return found
 
 
+def counts_of(
+    patterns: torch.Tensor, variance: torch.Tensor, measured: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find photons and a background by which counts have the variance of intensities: a shifted Poisson law.
+
+    What a pixel varies beyond its photons, such as by readout, is a background's (Snyder, Hammoud & White 1993).
+
+    Parameters
+    ----------
+    patterns : torch.Tensor, float, shape (batch, M, M)
+    variance : torch.Tensor, float64, shape (batch, M, M)
+        In units of the squared intensity, above zero where there is intensity.
+    measured : torch.Tensor, bool, shape (batch, M, M)
+
+    Returns
+    -------
+    tuple of torch.Tensor, float64, shape (batch, M, M)
+        Intensity of one photon, and of the background.
+    """
+    intensity, variance = (x.double().masked_fill(~measured, 0) for x in (patterns, variance))
+    usual = variance.sum((-2, -1), keepdim=True) / intensity.sum((-2, -1), keepdim=True)
+    photon = torch.minimum(usual, torch.where(intensity > 0, variance / intensity, torch.inf))
+    return photon, (variance / photon - intensity).clamp_min(0)
+
+
 def _divisor(pixels: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
     """Find the greatest common divisor of whole numbers, (batch,), of which one is the least above zero."""
     found = least.clone()

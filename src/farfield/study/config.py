@@ -78,6 +78,8 @@ def complete(config: Mapping[Any, Any], schema: Mapping[str, Any]) -> dict[Any, 
 
 def _filled(value: Any, rule: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
+        if "if" in rule:
+            rule = rule["then" if set(rule["if"]["required"]) <= set(value) else "else"]
         return complete(value, rule)
     if isinstance(value, list):
         return [_filled(x, rule.get("items", {})) for x in value]
@@ -129,7 +131,10 @@ def _schema_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
             known = error.schema.get("properties", {})
             for key in set(error.instance) - set(known):
                 where = f"{path}: " if path else ""
-                yield f"{where}unknown key {key!r}; {suggest(key, known)}"
+                if "then" in error.absolute_schema_path:
+                    yield f"{where}expected nothing beside {', '.join(known)}, got {key!r}; leave one of them out"
+                else:
+                    yield f"{where}unknown key {key!r}; {suggest(key, known)}"
         elif error.validator == "required":
             yield f"{path + ': ' if path else ''}{error.message}; add it"
         else:

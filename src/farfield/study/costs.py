@@ -121,8 +121,11 @@ def _patterns(config: Mapping[str, Any]) -> int:
 def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """For every start of every pattern of an iterative method. As `whole_set`."""
     settings, seeds = (config["baselines"] | config["refined"])[wildcards.recipe], _seeds(config, wildcards)
-    seconds = seeds * settings["starts"] * _seconds(settings["recipe"], gpu)
-    return _iterated(_patterns(config), seconds, config, gpu, objects=2 * seeds)
+    if "budget" in settings:
+        seconds = _seconds(f"{settings['budget']}*HIO", gpu)
+    else:
+        seconds = settings["starts"] * _seconds(settings["recipe"], gpu)
+    return _iterated(_patterns(config), seeds * seconds, config, gpu, objects=2 * seeds)
 
 
 def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:

@@ -131,7 +131,8 @@ def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         for name, settings in config[key].items():
             if name in others:
                 yield f"{key}: {name!r} is the name of another method; choose another"
-            yield from (f"{key}: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
+            if "recipe" in settings:
+                yield from (f"{key}: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
     for name, settings in config["measured"].items():
         yield from (f"measured: {name}: recipe: {mistake}" for mistake in _unreadable(settings["recipe"]))
     for side in ("warm", "cold"):

@@ -56,7 +56,7 @@ def method(
     settings : mapping
         A section of ``baselines``, ``refined`` or ``starts``: ``recipe``, ``beta``, ``shrinkwrap`` and, where they
         are there, ``starts`` and ``support``: ``found`` by shrinkwrap, or kept as it is: the object's whole
-        ``frame``, or what the ``start`` shows.
+        ``frame``, or what the ``start`` shows. Or a ``budget`` alone, of starts that escalate.
     oversampling : int
     seed : int
     start : torch.Tensor or None
@@ -67,6 +67,8 @@ def method(
     -------
     callable
     """
+    if "budget" in settings:
+        return _escalating(settings["budget"], oversampling, seed, device)
     shrinkwrap = Shrinkwrap(**settings["shrinkwrap"])
     kept = settings.get("support", "found")
     if kept != "found":  # a first update that never comes
@@ -86,6 +88,17 @@ def method(
             keep="best",  # as the methods that it is compared with are defined
             dimensions=2,
         )
+        return made.objects, made.iterations
+
+    return apply
+
+
+def _escalating(budget: int, oversampling: int, seed: int, device: torch.device) -> Method:
+    """Make the method that `reconstruct` is by itself."""
+
+    def apply(intensity: Intensity) -> tuple[Objects, torch.Tensor]:
+        pattern = intensity.to(device)
+        made = reconstruct(pattern, budget=budget, seed=seed, oversampling=oversampling, dimensions=2)
         return made.objects, made.iterations
 
     return apply
