@@ -61,7 +61,12 @@ def rank(residual: torch.Tensor, pixels: torch.Tensor, measured: torch.Tensor) -
 
     Generalised cross-validation (Golub, Heath & Wahba 1979); a complex pixel of the support fits two amplitudes.
     """
-    return residual / (1 - 2 * pixels / measured).clamp_min(LEAST_POWER)
+    return residual / freedom(pixels, measured).clamp_min(LEAST_POWER)
+
+
+def freedom(pixels: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Share of the measured amplitudes that a support of so many complex pixels does not fit by itself."""
+    return 1 - 2 * pixels / measured
 
 
 def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,8 +94,8 @@ def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -
     counts = patterns.counts.intensity / photon
     found, usual = deviance(counts, expected), mean_deviance(expected)
     free = torch.zeros_like(found, dtype=torch.bool) if patterns.free is None else patterns.free
-    freedom = 1 - 2 * pixels / patterns.measured()
-    used = (_ratio(found, usual, ~free) / freedom).where(freedom > 0, torch.inf)
+    left = freedom(pixels, patterns.measured())
+    used = (_ratio(found, usual, ~free) / left).where(left > 0, torch.inf)
     held = torch.full_like(used, torch.nan) if patterns.held is None else _ratio(found, usual, patterns.held)
     return used.float(), held.float()
 
