@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import pytest
+import scipy.ndimage
 import torch
 
 from farfield import iterative
@@ -257,6 +258,21 @@ def test_a_group_is_what_the_best_came_to_and_the_consensus_its_first(counts, fo
     assert torch.equal(group.objects[:, 0], found.objects)
     assert torch.equal(group.agreement, found.agreement)
     assert (group.residual[:, 0] == found.residual).all()
+
+
+def test_starts_that_do_not_agree_on_what_detectors_falsify_come_together_another_way(monkeypatch):
+    """A beam that is half a pixel less coherent: more than noise is left, and starts end apart."""
+    sharp = measure(crystals.simulate(COUNT, 32, 4)).double()
+    sharp *= 1e7 / sharp.sum((-2, -1), keepdim=True)
+    blurred = torch.from_numpy(scipy.ndimage.gaussian_filter(sharp.numpy(), (0, 0.5, 0.5)))
+    counts = torch.poisson(blurred, generator=torch.Generator().manual_seed(4)).float()
+    settled = iterative.reconstruct(counts, starts=5)
+    monkeypatch.setattr(iterative.reconstruction, "LONG", consensus.LONG._replace(settles=False))
+    plain = iterative.reconstruct(counts, starts=5)
+    assert (settled.deviance > 1).all()
+    assert (settled.deviance <= plain.deviance + 0.01).all()
+    assert settled.agreement.nanmedian() < 0.7 * plain.agreement.nanmedian()
+    assert (settled.iterations > plain.iterations).any()
 
 
 def test_a_variance_says_of_merged_frames_and_of_readout_what_their_noise_is(objects):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from farfield.iterative.judging import NOISE, deviances, freedom, rank, residual_of
+from farfield.iterative.judging import AGREEMENT, NOISE, agreement, deviances, freedom, rank, residual_of
 from farfield.iterative.likelihood import likeliest
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.recipe import Step, parse, total
@@ -39,7 +39,8 @@ class Effort(NamedTuple):
     polished : list of Step
         How each ends in the support; then `LIKELIHOOD` iterations.
     settles : bool
-        Whether patterns in which more than noise is left get `SETTLED` beside it; the better stays.
+        Whether patterns in which more than noise is left, and whose starts do not agree, get `SETTLED` too; the
+        better stays.
     """
 
     rounds: int
@@ -129,8 +130,7 @@ def bring_together(
     best = _rounds(objects, support, patterns, options, effort)
     spent = torch.full((count,), cost(kept, options, noisy, effort), device=objects.device)
     if effort.settles and noisy and options.values == "complex" and not _stays(options):
-        deviance = best.rank[:, 0] * freedom(best.support[:, 0].sum((-2, -1)), patterns.measured())
-        left = (deviance > NOISE).nonzero()[:, 0]
+        left = _apart(best, patterns).nonzero()[:, 0]
         if len(left):
             settled = _rounds(objects[left], support[left], patterns[left], options, SETTLED)
             better = settled.rank[:, 0] < best.rank[left, 0]
@@ -139,6 +139,13 @@ def bring_together(
             spent[left] += cost(kept, options, noisy, SETTLED)
     objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in best[:2])
     return Consensus(objects, support, best.residual, best.rank, spent)
+
+
+def _apart(best: "_Gone", patterns: Patterns) -> torch.Tensor:
+    """Tell of which patterns, (batch,), more is left than noise, by starts that do not agree."""
+    deviance = best.rank[:, 0] * freedom(best.support[:, 0].sum((-2, -1)), patterns.measured())
+    apart = agreement(torch.fft.fftshift(best.objects, dim=(-2, -1)), best.rank)
+    return (deviance > NOISE) & ~(apart <= AGREEMENT)
 
 
 def _rounds(

@@ -122,6 +122,29 @@ def believes(
     return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
 
 
+def agreement(objects: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
+    """Tell how far the best start's rivals are from it.
+
+    Parameters
+    ----------
+    objects : torch.Tensor, complex64, shape (batch, starts, M, M)
+        Origin in the centre, the best first.
+    rank : torch.Tensor, float32, shape (batch, starts)
+        Infinite where there is none.
+
+    Returns
+    -------
+    torch.Tensor, float32, shape (batch,)
+        Median difference; NaN without a rival.
+    """
+    found = torch.full_like(rank[:, 0], torch.nan)
+    rivals = rank[:, 1:].isfinite() & (rank[:, 1:] <= RIVAL * rank[:, :1].clamp_min(SOLVED_RESIDUAL))
+    todo = rivals.any(-1).nonzero()[:, 0]
+    if len(todo):
+        found[todo] = differences(objects[todo]).where(rivals[todo], torch.nan).nanmedian(-1).values
+    return found
+
+
 def differences(objects: torch.Tensor) -> torch.Tensor:
     """Tell how far starts differ from the best.
 

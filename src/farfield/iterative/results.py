@@ -5,12 +5,10 @@ import torch
 from farfield.iterative.beamstop import hidden
 from farfield.iterative.consensus import KEPT, Consensus
 from farfield.iterative.judging import (
-    RIVAL,
-    SOLVED_RESIDUAL,
+    agreement,
     believes,
     constrains,
     deviances,
-    differences,
     residual_of,
 )
 from farfield.iterative.patterns import Patterns
@@ -117,15 +115,10 @@ class Results:
 
     def agreement(self, which: torch.Tensor) -> torch.Tensor:
         """Median difference of the best start's rivals from it, (some,); NaN without one, or where it is done."""
-        rank, done = self.rank[which, :KEPT], self.done[which]
-        agreement = torch.full_like(rank[:, 0], torch.nan)
-        rivals = rank[:, 1:] <= RIVAL * rank[:, :1].clamp_min(SOLVED_RESIDUAL)
-        rivals &= rank[:, 1:].isfinite() & (~done | self.every)[:, None]
-        todo = rivals.any(-1).nonzero()[:, 0]
-        if len(todo):
-            apart = differences(self.objects[which[todo], :KEPT])
-            agreement[todo] = apart.where(rivals[todo], torch.nan).nanmedian(-1).values
-        return agreement
+        apart = torch.full_like(self.rank[which, 0], torch.nan)
+        todo = (~self.done[which] | self.every).nonzero()[:, 0]
+        apart[todo] = agreement(self.objects[which[todo], :KEPT], self.rank[which[todo], :KEPT])
+        return apart
 
     def average(self, patterns: Patterns) -> None:
         """Keep the mean of the better half of each pattern's starts, sorted, aligned with the best."""
