@@ -161,8 +161,9 @@ def _find_quantum(frame: Frame, amplitude: bool) -> None:
     frame.quantum = np.full(frame.good.shape, photon)
 
 
-def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> None:
-    """Mask what dark and flat field show to be no good, and divide by the flat field."""
+def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> np.ndarray | float:
+    """Mask what dark and flat field show to be no good, divide by the flat field, and tell by what of each pixel."""
+    response = 1.0
     if dark is not None:
         known = dark[frame.good & np.isfinite(dark)]
         if not known.size:
@@ -186,3 +187,4 @@ def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> N
         frame.steps.append(f"divided by the flat field, whose response varies by {100 * spread:.0f} %")
     frame.intensity = np.where(frame.good, frame.intensity, 0)
     _check_signal(frame)
+    return response
