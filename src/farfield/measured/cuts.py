@@ -62,7 +62,7 @@ def draw(crystal: Crystal, title: str) -> Figure:
     for top, bottom, (across, up, _) in zip(grid[0], grid[2], PLANES, strict=True):
         top.set_title(f"{across} to the right, {up} up", fontsize=7)
         rows, columns = bottom.images[0].get_array().shape
-        bottom.set_xlabel(f"frame of {columns * crystal.voxel:.0f} × {rows * crystal.voxel:.0f} nm", fontsize=7)
+        bottom.set_xlabel(f"{columns * crystal.voxel:.0f} × {rows * crystal.voxel:.0f} nm", fontsize=7)
     _surface(right.add_subplot(projection="3d"), crystal, fields[1][3])
     size = " × ".join(f"{extent:.0f}" for extent in _extents(crystal))
     told = f"voxels of {crystal.voxel:.3g} nm, lattice planes {1e3 * crystal.spacing():.1f} pm apart"
@@ -107,5 +107,5 @@ def _surface(axes: Axes3D, crystal: Crystal, scale: Normalize) -> None:
     low, high = places.min(0), places.max(0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
     axes.set(xlabel="z (nm)", ylabel="x (nm)", zlabel="y (nm)", title="surface, in the colours of displacement")
-    axes.set_box_aspect(high - low)
+    axes.set_box_aspect(high - low, zoom=0.85)
     axes.locator_params(nbins=3)

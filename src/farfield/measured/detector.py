@@ -105,13 +105,18 @@ def cut(name: str, array: np.ndarray | None, shape: Pair, region: Region | None)
     return array[tuple(slice(*ends) for ends in chosen)]
 
 
-def read(data: np.ndarray, mask: np.ndarray | None, amplitude: bool) -> Frame:
-    """Find out what the numbers are, and mask those that are none."""
+def check_mask(mask: np.ndarray | None) -> None:
+    """Refuse a mask that may mean either."""
     if mask is not None and mask.dtype != bool:
         raise ValueError(
             f"expected a mask of booleans, True where the frame was measured, got {mask.dtype}; "
             "a mask with 0 = good is mask == 0, one with 1 = good mask == 1"
         )
+
+
+def read(data: np.ndarray, mask: np.ndarray | None, amplitude: bool) -> Frame:
+    """Find out what the numbers are, and mask those that are none."""
+    check_mask(mask)
     frame = Frame(data.astype(np.float64), np.ones(data.shape, bool))
     if mask is not None:
         frame.hide(~mask, "by the mask that was given")

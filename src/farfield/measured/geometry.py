@@ -81,7 +81,9 @@ class Space(NamedTuple):
         return 2 * np.pi * np.linalg.inv(self.steps * np.asarray(shape)[:, None]).T
 
 
-def space(steps: Sequence[Sequence[float]] | np.ndarray, scattering: Sequence[float] | np.ndarray) -> Space:
+def space(
+    steps: Sequence[Sequence[float | int]] | np.ndarray, scattering: Sequence[float | int] | np.ndarray
+) -> Space:
     """Take three steps of reciprocal space as they are, of whatever diffractometer.
 
     Parameters

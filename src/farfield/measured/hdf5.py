@@ -165,8 +165,8 @@ class Stack(Sequence):
 
     def __init__(self, path: Path, datasets: list[h5py.Dataset]):
         _check(path, datasets)
-        file = h5py.File(path, "r", rdcc_nbytes=_CACHE)
-        self._path, self._datasets = path, [file[dataset.name] for dataset in datasets]  # these keep it open
+        places = [(dataset.file.filename, dataset.name) for dataset in datasets]  # links may lead to other files
+        self._path, self._datasets = path, [h5py.File(file, "r", rdcc_nbytes=_CACHE)[name] for file, name in places]
         self._ends = np.cumsum([len(dataset) for dataset in datasets])
         self.dtype = datasets[0].dtype
         self.shape = (int(self._ends[-1]), *datasets[0].shape[1:])
@@ -268,7 +268,7 @@ def read_scan(path: Path, name: str | None) -> Found:
 
 
 def _read(path: Path, name: str | None, values: Callable) -> Found:
-    with refusing(path, "HDF5"), h5py.File(path, "r") as file:
+    with refusing(path, "HDF5"), h5py.File(path, "r", rdcc_nbytes=_CACHE) as file:
         places = _named(path, file, name)
         where, cxi, notes = places[0], path.suffix.lower() == ".cxi" or "cxi_version" in file, []
         amplitude, datasets = _holds_amplitudes(path, file, where), [file[place] for place in places]

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 
 from farfield.machine.shapes import check_whole
-from farfield.measured.detector import SMALLEST, Frame, Pair, Region, correct, cut, read, single, sized
+from farfield.measured.detector import SMALLEST, Frame, Pair, Region, check_mask, correct, cut, read, single, sized
 from farfield.measured.preparation import CENTRES, SMOOTH, check_monitor, fast_sides, room_about, span, uniform
 from farfield.physics import outliers
 
@@ -19,7 +19,7 @@ FEWEST = 16
 CUT_OFF = 0.1
 """Share of the brightest frame's peak that an end of the scan may hold before it is told."""
 
-CORNER = 8
+CORNER = 6
 """A corner of a volume is this part of each axis."""
 
 AXES = ("frames", "rows", "columns")
@@ -27,7 +27,7 @@ AXES = ("frames", "rows", "columns")
 Box = tuple[Pair, Pair, Pair]
 """First and end on each axis."""
 
-Sides = int | tuple[int, int, int]
+Sides = int | tuple[int, ...]
 """One number for all three axes (frames, rows, columns), or one for each."""
 
 
@@ -134,7 +134,7 @@ def prepare_scan(
         Frames, rows and columns that are summed into one.
     background : float or "corners", optional
         Intensity a voxel of the result that is expected without the object, beside the dark; "corners" takes the mean
-        of the volume's darkest corner, an eighth of each axis.
+        of the volume's darkest two opposite corners, a sixth of each axis.
 
     Returns
     -------
@@ -147,6 +147,7 @@ def prepare_scan(
         shape, or the peak is cut off at an end of the scan.
     """
     shape = _check_frames(frames)
+    check_mask(mask)
     if mask is not None and mask.ndim == 3 and len(mask) != len(frames):
         raise ValueError(f"expected a mask of {len(frames)} frames or of one, got {len(mask)}; cut it")
     cut_mask = mask if mask is not None and mask.ndim == 3 else cut("mask", mask, shape, region)
@@ -222,7 +223,9 @@ def _each(name: str, value: Sides, least: int) -> tuple[int, int, int]:
     """Bring one number, or three, to three."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * 3
     if len(values) != 3:
-        raise ValueError(f"expected {name} as one number, or three for frames, rows and columns, got {value!r}")
+        raise ValueError(
+            f"expected {name} as one number, or three for frames, rows and columns, got {value!r}; change it"
+        )
     for one in values:
         check_whole(name, one, least)
     return values
@@ -357,7 +360,7 @@ def _background(
         return dark
     if background == "corners":
         known = float(dark.mean()) if isinstance(dark, torch.Tensor) else dark or 0.0
-        background = max(_darkest_corner(intensity, mask) - known, 0.0)
+        background = max(_darkest_corners(intensity, mask) - known, 0.0)
     if isinstance(background, str) or not 0 <= background < np.inf:
         raise ValueError(
             f"expected the background as a number of at least 0, or 'corners', got {background!r}; "
@@ -367,10 +370,9 @@ def _background(
     return background if dark is None else dark + background
 
 
-def _darkest_corner(intensity: torch.Tensor, mask: torch.Tensor) -> float:
-    """Find the least mean of the eight corners: counts are so few in a volume that its quantiles are 0."""
+def _darkest_corners(intensity: torch.Tensor, mask: torch.Tensor) -> float:
+    """Find the least mean of two opposite corners: counts are so few in a volume that its quantiles are 0."""
     ends = [(slice(n // CORNER), slice(n - n // CORNER, n)) for n in intensity.shape]
-    means = [
-        float(intensity[corner][mask[corner]].double().mean()) for corner in product(*ends) if mask[corner].any()
-    ]
-    return min(means, default=0.0)
+    pairs = list(zip(product(*ends), product(*(pair[::-1] for pair in ends)), strict=True))[:4]
+    found = [torch.cat([intensity[corner][mask[corner]].double() for corner in pair]) for pair in pairs]
+    return min((float(corners.mean()) for corners in found if len(corners)), default=0.0)
