@@ -1,6 +1,7 @@
 """From the frames of a scan to a volume: small scans in every kind of file, and every refusal."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -211,6 +212,19 @@ def test_the_mask_beside_the_frames_is_found(tmp_path, scan):
     found = read_scan(_blocks(tmp_path, scan))
     assert np.array_equal(found.mask, np.broadcast_to(np.arange(50) != 49, (56, 50)))
     assert np.array_equal(found.mask, read(tmp_path / "scan_master.h5").mask)
+
+
+def test_there_is_never_a_copy_of_the_whole(tmp_path):
+    frame, row, column = np.ogrid[:64, :96, :96]
+    distance = ((frame - 32) / 6) ** 2 + ((row - 48) / 5) ** 2 + ((column - 48) / 5) ** 2
+    counts = np.random.default_rng(0).poisson(1e4 * np.exp(-distance)).astype(np.int32)
+    found = read_scan(_hdf5(tmp_path, counts))
+    prepare_scan(found.frames, crop=16)  # what the first call imports and compiles is none of its memory
+    tracemalloc.start()
+    prepare_scan(found.frames, crop=16)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < counts.nbytes / 2
 
 
 # What is refused

@@ -107,5 +107,5 @@ def _surface(axes: Axes3D, crystal: Crystal, scale: Normalize) -> None:
     low, high = places.min(0), places.max(0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
     axes.set(xlabel="z (nm)", ylabel="x (nm)", zlabel="y (nm)", title="surface, in the colours of displacement")
-    axes.set_box_aspect(high - low, zoom=0.85)
+    axes.set_box_aspect(high - low, zoom=0.8)
     axes.locator_params(nbins=3)
