@@ -124,11 +124,15 @@ def polyhedron(places: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def density() -> np.ndarray:
-    """The polyhedron in the skewed voxels of a scan, with a ramp: the peak lies off the middle of the volume."""
+    """The polyhedron in the skewed voxels of a scan, with a ramp: the peak lies off the middle of the volume.
+
+    Beside it is what a reconstruction leaves there, of any phase.
+    """
     numbers = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in SHAPE), indexing="ij"), -1)
     places = numbers @ STEPS.voxels(SHAPE)
     phase = np.linalg.norm(STEPS.scattering) * displacement(places) + numbers @ RAMP
-    return 3 * polyhedron(places) * np.exp(-1j * phase)
+    rest = np.random.default_rng(0).normal(0, 0.02, (*SHAPE, 2)).view(np.complex128)[..., 0]
+    return np.where(polyhedron(places), 3 * np.exp(-1j * phase), rest)
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,8 @@ def _slope(wave: np.ndarray, inside: np.ndarray, direction: np.ndarray) -> np.nd
     for axis, share in enumerate(direction[::-1]):
         products = _steps(wave, inside, axis)
         ends = [((0, 1) if which == axis else (0, 0)) for which in range(3)]
-        after = np.pad(np.angle(products), ends)
+        # The angle of a zero may be π, by the signs of its parts.
+        after = np.pad(np.where(products != 0, np.angle(products), 0), ends)
         known = np.pad(products != 0, ends).astype(int)
         before, known_before = np.roll(after, 1, axis), np.roll(known, 1, axis)  # the last is zero
         total += share * (after + before) / np.maximum(known + known_before, 1)

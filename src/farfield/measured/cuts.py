@@ -106,6 +106,9 @@ def _surface(axes: Axes3D, crystal: Crystal, scale: Normalize) -> None:
     axes.add_collection3d(Poly3DCollection(places[faces], facecolors=paint, linewidth=0, antialiased=False))
     low, high = places.min(0), places.max(0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-    axes.set(xlabel="z (nm)", ylabel="x (nm)", zlabel="y (nm)", title="surface, in the colours of displacement")
-    axes.set_box_aspect(high - low, zoom=0.8)
+    axes.set_title("surface, in the colours of displacement")
+    for name, label in (("z", axes.set_xlabel), ("x", axes.set_ylabel), ("y", axes.set_zlabel)):
+        label(f"{name} (nm)", labelpad=-2)
+    axes.set_box_aspect(high - low, zoom=0.75)
     axes.locator_params(nbins=3)
+    axes.tick_params(pad=0)
