@@ -105,13 +105,18 @@ def cut(name: str, array: np.ndarray | None, shape: Pair, region: Region | None)
     return array[tuple(slice(*ends) for ends in chosen)]
 
 
-def read(data: np.ndarray, mask: np.ndarray | None, amplitude: bool) -> Frame:
-    """Find out what the numbers are, and mask those that are none."""
+def check_mask(mask: np.ndarray | None) -> None:
+    """Refuse a mask that may mean either."""
     if mask is not None and mask.dtype != bool:
         raise ValueError(
             f"expected a mask of booleans, True where the frame was measured, got {mask.dtype}; "
             "a mask with 0 = good is mask == 0, one with 1 = good mask == 1"
         )
+
+
+def read(data: np.ndarray, mask: np.ndarray | None, amplitude: bool) -> Frame:
+    """Find out what the numbers are, and mask those that are none."""
+    check_mask(mask)
     frame = Frame(data.astype(np.float64), np.ones(data.shape, bool))
     if mask is not None:
         frame.hide(~mask, "by the mask that was given")
@@ -161,8 +166,9 @@ def _find_quantum(frame: Frame, amplitude: bool) -> None:
     frame.quantum = np.full(frame.good.shape, photon)
 
 
-def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> None:
-    """Mask what dark and flat field show to be no good, and divide by the flat field."""
+def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> np.ndarray | float:
+    """Mask what dark and flat field show to be no good, divide by the flat field, and tell by what of each pixel."""
+    response = 1.0
     if dark is not None:
         known = dark[frame.good & np.isfinite(dark)]
         if not known.size:
@@ -186,3 +192,4 @@ def correct(frame: Frame, dark: np.ndarray | None, flat: np.ndarray | None) -> N
         frame.steps.append(f"divided by the flat field, whose response varies by {100 * spread:.0f} %")
     frame.intensity = np.where(frame.good, frame.intensity, 0)
     _check_signal(frame)
+    return response

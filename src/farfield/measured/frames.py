@@ -63,11 +63,29 @@ class Frames(NamedTuple):
     notes: list[str]
 
 
+class Scan(NamedTuple):
+    """What was read of a rocking scan, by `reading.read_scan`: as `Frames`, but for the frames themselves.
+
+    Attributes
+    ----------
+    frames : sequence of numpy.ndarray, shape (rows, columns) each
+        In order; they stay on the disk until they are asked for by number, where the format allows.
+    mask, amplitude, geometry, notes
+        As of `Frames`.
+    """
+
+    frames: np.ndarray | Sequence[np.ndarray]
+    mask: np.ndarray | None
+    amplitude: bool
+    geometry: Geometry
+    notes: list[str]
+
+
 class Found(NamedTuple):
-    """What the reader of a format returns: arrays as they lie in the file, and whence they are."""
+    """What the reader of a format returns: arrays as they lie in the file, or stay there, and whence they are."""
 
     source: str
-    data: np.ndarray
+    data: np.ndarray | Sequence[np.ndarray]
     mask: np.ndarray | None = None
     amplitude: bool = False
     geometry: Geometry = Geometry()

@@ -1,7 +1,7 @@
 """HDF5 in the ways of CXI, NeXus and detectors: where the frames, their mask and the geometry lie."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -17,6 +17,7 @@ _WELL_KNOWN = (  # CXI in the order of PyNX, then NeXus
     "/entry/data/data",
     "/entry/instrument/detector/data",
 )
+_CACHE = 2**26  # bytes of unpacked frames that are kept at hand: detectors pack several into one chunk
 _HAS_SIGNAL = 0x1000  # the one bit of a CXI mask that does not say that a pixel is bad
 _UNITS = {
     "j": 1,
@@ -132,25 +133,53 @@ def _check_filters(path: Path, dataset: h5py.Dataset) -> None:
         raise Unreadable(f"{path}: expected numbers packed by a filter that is installed, got {named}; {advice}")
 
 
-def _values(path: Path, datasets: list[h5py.Dataset]) -> np.ndarray:
-    """Read data sets, several one behind the other."""
+def _check(path: Path, datasets: list[h5py.Dataset]) -> None:
+    """Refuse data sets that cannot be unpacked, or do not follow one another."""
     for dataset in datasets:
         for source in _sources(dataset):
             _check_filters(path, source)
     first = datasets[0]
-    if len(datasets) == 1:
-        return whole_numbers(np.asarray(first[()]))
     other = next((each for each in datasets if each.shape[1:] != first.shape[1:]), None)
     if other is not None:
         raise Unreadable(
             f"{path}: expected frames of {size(first.shape[1:])} as in {first.name}, got {size(other.shape[1:])} in "
             f"{other.name}; name the one to read, as in {path}::{first.name}"
         )
+
+
+def _values(path: Path, datasets: list[h5py.Dataset]) -> np.ndarray:
+    """Read data sets, several one behind the other."""
+    _check(path, datasets)
+    first = datasets[0]
+    if len(datasets) == 1:
+        return whole_numbers(np.asarray(first[()]))
     ends = np.cumsum([len(dataset) for dataset in datasets])
     data = np.empty((ends[-1], *first.shape[1:]), first.dtype)
     for dataset, end in zip(datasets, ends, strict=True):
         dataset.read_direct(data, dest_sel=np.s_[end - len(dataset) : end])
     return data
+
+
+class Stack(Sequence):
+    """Frames of data sets one behind the other, which stay in the file until they are asked for."""
+
+    def __init__(self, path: Path, datasets: list[h5py.Dataset]):
+        _check(path, datasets)
+        places = [(dataset.file.filename, dataset.name) for dataset in datasets]  # links may lead to other files
+        self._path, self._datasets = path, [h5py.File(file, "r", rdcc_nbytes=_CACHE)[name] for file, name in places]
+        self._ends = np.cumsum([len(dataset) for dataset in datasets])
+        self.dtype = datasets[0].dtype
+        self.shape = (int(self._ends[-1]), *datasets[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        block = int(np.searchsorted(self._ends, number, side="right"))
+        with refusing(self._path, "HDF5"):
+            return self._datasets[block][number - self._ends[block]]  # from its end
 
 
 def _quantity(dataset: h5py.Dataset | None, assumed: str = "") -> float | None:
@@ -230,14 +259,24 @@ def _is_shifted(file: h5py.File, where: str) -> bool:
 
 def read(path: Path, name: str | None) -> Found:
     """Read the frames of an HDF5 file, with the mask and the geometry that lie beside them."""
-    with refusing(path, "HDF5"), h5py.File(path, "r") as file:
+    return _read(path, name, _values)
+
+
+def read_scan(path: Path, name: str | None) -> Found:
+    """Do the same, but leave frames of three axes where they are, as a `Stack`."""
+    return _read(path, name, lambda *found: (Stack if found[1][0].ndim == 3 else _values)(*found))
+
+
+def _read(path: Path, name: str | None, values: Callable) -> Found:
+    with refusing(path, "HDF5"), h5py.File(path, "r", rdcc_nbytes=_CACHE) as file:
         places = _named(path, file, name)
         where, cxi, notes = places[0], path.suffix.lower() == ".cxi" or "cxi_version" in file, []
-        amplitude = _holds_amplitudes(path, file, where)
-        data = _values(path, [file[place] for place in places])
+        amplitude, datasets = _holds_amplitudes(path, file, where), [file[place] for place in places]
+        shifted = _is_shifted(file, where)
+        data = (_values if shifted else values)(path, datasets)
         if where.endswith("/mask"):
-            data = _bad(data, cxi)
-        if _is_shifted(file, where):
+            data = _bad(np.asarray(data), cxi)
+        if shifted:
             data, notes = (
                 np.fft.fftshift(data),
                 ["is_fft_shifted: the origin was brought from the corner to the centre"],

@@ -7,7 +7,7 @@ import torch
 from scipy import fft, ndimage
 
 from farfield.machine.shapes import check_whole
-from farfield.measured.detector import SMALLEST, Frame, Region, correct, cut, place, read, single, sized, told
+from farfield.measured.detector import SMALLEST, Frame, Pair, Region, correct, cut, place, read, single, sized, told
 from farfield.physics import noise
 
 SMOOTH = 1.0
@@ -108,7 +108,7 @@ def prepare(
             frame.steps.append(f"cut the {name} of {sized(array.shape)} to {told(whole)}")
     correct(frame, *(cut(name, array, data.shape, region) for name, array in (("dark", dark), ("flat", flat))))
     if monitor is not None:
-        _check_monitor(monitor)
+        check_monitor(monitor)
         frame.divide(monitor)
         frame.steps.append(f"divided by the monitor, {monitor:g}")
     kept = _kept(frame, centre, crop, bin)
@@ -117,20 +117,20 @@ def prepare(
     return Prepared(
         torch.from_numpy(np.where(frame.good, frame.intensity, 0).astype(np.float32)),
         torch.from_numpy(frame.good),
-        None if frame.quantum is None else _uniform(frame.quantum),
-        None if frame.background is None else _uniform(frame.background),
+        None if frame.quantum is None else uniform(frame.quantum),
+        None if frame.background is None else uniform(frame.background),
         kept,
         frame.steps,
     )
 
 
-def _check_monitor(monitor: float) -> None:
+def check_monitor(monitor: float) -> None:
     """Refuse what nothing can be divided by."""
     if not 0 < monitor < np.inf:
         raise ValueError(f"expected the monitor as a positive number, got {monitor!r}; change or leave it out")
 
 
-def _uniform(values: np.ndarray) -> torch.Tensor | float:
+def uniform(values: np.ndarray) -> torch.Tensor | float:
     """One number, where all pixels have the same."""
     if (values == values.flat[0]).all():
         return float(values.flat[0])
@@ -159,6 +159,23 @@ CENTRES = {"peak": ("peak", _peak), "mass": ("centre of mass", _mass), "frame": 
 """Where the DC may be looked for."""
 
 
+def room_about(centre: int, length: int, bin: int) -> int:
+    """Count the sums that an axis has on the nearer side of its centre."""
+    before = (bin - 1) // 2  # so many pixels of the central sum lie above and left of the centre
+    return min(centre - before, length - centre + before) // bin
+
+
+def fast_sides(room: int, least: int) -> list[int]:
+    """List the even sides of the factors 2, 3 and 5 for which there is room on either side of the centre."""
+    return [side for side in range(least, 2 * room + 1, 2) if fft.next_fast_len(side, real=True) == side]
+
+
+def span(centre: int, crop: int, bin: int) -> Pair:
+    """Cut an axis so that the centre comes into the sum in the middle."""
+    first = centre - (bin - 1) // 2 - crop // 2
+    return (first, first + crop)
+
+
 def _kept(frame: Frame, how: str, crop: int | None, bin: int) -> Region:
     """Choose the square about the centre."""
     check_whole("bin", bin, 1)
@@ -167,9 +184,8 @@ def _kept(frame: Frame, how: str, crop: int | None, bin: int) -> Region:
     name, find = CENTRES[how]
     centre = find(frame)
     frame.steps.append(f"centred on the {name}, at {tuple(centre.tolist())}")
-    before = (bin - 1) // 2  # so many pixels of the central sum lie above and left of the centre
-    room = int(min(*(centre - before), *(frame.good.shape - centre + before))) // bin
-    sides = [side for side in range(SMALLEST, 2 * room + 1, 2) if fft.next_fast_len(side, real=True) == side]
+    room = min(room_about(*axis, bin) for axis in zip(centre.tolist(), frame.good.shape, strict=True))
+    sides = fast_sides(room, SMALLEST)
     if not sides:
         raise ValueError(
             f"expected a {name} with room for {SMALLEST} × {SMALLEST} pixels{' of the binned frame' * (bin > 1)} "
@@ -184,8 +200,7 @@ def _kept(frame: Frame, how: str, crop: int | None, bin: int) -> Region:
             f"expected crop as a multiple of {2 * bin} of at most {2 * room * bin}, which fits about the {name} at "
             f"{tuple(centre.tolist())}, got {crop}; {sides[-1] * bin} is a fast size"
         )
-    top, left = (centre - before - crop // 2).tolist()
-    return ((top, top + crop), (left, left + crop))
+    return tuple(span(place, crop, bin) for place in centre.tolist())
 
 
 def _binned(frame: Frame, kept: Region, bin: int) -> Frame:

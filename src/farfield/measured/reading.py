@@ -1,13 +1,13 @@
 """Files of measured patterns, and of what belongs to them: masks, flats, darks, supports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy import constants
 
 from farfield.measured import arrays, edf, hdf5, tiff
-from farfield.measured.frames import Found, Frames, Geometry, Unreadable, size
+from farfield.measured.frames import Found, Frames, Geometry, Scan, Unreadable, size
 
 _PLAIN: dict[str, Callable[[Path, None], Found]] = {
     ".npy": arrays.read_npy,
@@ -35,14 +35,16 @@ def _reader(path: Path) -> str:
     return ending
 
 
+def _check_numbers(path: str | Path, kind: np.dtype) -> None:
+    if kind.kind == "c":
+        raise Unreadable(f"{path}: expected real numbers, got {kind}; diffraction data are real: save abs(array)**2")
+    if kind.kind not in "buif":
+        raise Unreadable(f"{path}: expected numbers, got {kind}; save an array of counts")
+
+
 def _settled(path: str | Path, array: np.ndarray) -> np.ndarray:
     """Bring an array to two or three axes of real numbers in native byte order."""
-    if array.dtype.kind == "c":
-        raise Unreadable(
-            f"{path}: expected real numbers, got {array.dtype}; diffraction data are real: save abs(array)**2"
-        )
-    if array.dtype.kind not in "buif":
-        raise Unreadable(f"{path}: expected numbers, got {array.dtype}; save an array of counts")
+    _check_numbers(path, array.dtype)
     if not array.size:
         raise Unreadable(f"{path}: expected data, got an empty array of {size(array.shape)}; name another")
     while array.ndim > 2 and 1 in (array.shape[0], array.shape[-1]):
@@ -125,10 +127,86 @@ def read(path: str | Path) -> Frames:
     found, _ = _load(path)
     if found.data.dtype == bool:
         raise Unreadable(f"{path}: expected counts, got truth values; read a mask by read_mask")
+    return _frames(path, found)
+
+
+def _frames(path: str | Path, found: Found) -> Frames:
+    """Put together what was found, the mask settled."""
     mask = _own_mask(path, found)
     bad = [] if mask is None else [f"mask of the file: {mask.size - np.count_nonzero(mask)} pixels are bad"]
     notes = [*found.notes, *bad, *_geometry_note(found.geometry)]
     return Frames(found.data, mask, found.amplitude, found.geometry, notes)
+
+
+class Files(Sequence):
+    """Frames of files, one a file, each read when it is asked for."""
+
+    def __init__(self, files: list[Path]):
+        self._files = files
+        self.first = read(files[0])
+        if self.first.data.ndim != 2:
+            got = size(self.first.data.shape)
+            raise Unreadable(f"{files[0]}: expected one frame a file, got {got}; name the file itself")
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        file = self._files[number]
+        return tiff.same(file, read(file).data, self.first.data)
+
+
+def _of_files(files: list[Path]) -> Scan:
+    """Take the order of the files for that of the frames; what the first says of mask and geometry goes for all."""
+    frames = Files(files)
+    _, mask, amplitude, geometry, notes = frames.first
+    told = f"read frames from {files[0].parent.resolve().name}/, {files[0].name} to {files[-1].name}, one by one"
+    return Scan(frames, mask, amplitude, geometry, [told, *notes[1:]])
+
+
+def read_scan(source: str | Path | Sequence[str | Path]) -> Scan:
+    """Read a rocking scan, one frame after another.
+
+    Parameters
+    ----------
+    source : str, Path or sequence of these
+        A file with frames, as for `read`; a folder of .tif files, a frame each; or such files, of any format. Files
+        are taken in the order of the last number in their names, which must have no gap.
+
+    Returns
+    -------
+    Scan
+        Of files with a frame each, of HDF5, and of what is mapped (.npy, .tif) the frames stay on the disk.
+
+    Raises
+    ------
+    ValueError
+        As by `read`, if a number is missing, or there is one frame only.
+    """
+    if not isinstance(source, str | Path):
+        if not source:
+            raise ValueError("expected the files of a scan, got an empty list; name them, or their folder")
+        files = [Path(file) for file in source]
+        return _of_files(tiff.numbered(files[0].parent, files))
+    if Path(source).is_dir():
+        return _of_files(tiff.listed(Path(source)))
+    before, _, name = str(source).partition("::")
+    found = read(source) if _NAMED.get(_reader(Path(before))) is not hdf5.read else _stack(source, before, name)
+    if len(found.data.shape) != 3:
+        raise Unreadable(
+            f"{source}: expected the frames of a scan, got one; name a folder, or a file with all of them"
+        )
+    return Scan(*found)
+
+
+def _stack(source: str | Path, before: str, name: str) -> Frames:
+    """Leave frames in their HDF5 file."""
+    found = hdf5.read_scan(Path(before), name or None)
+    if not isinstance(found.data, hdf5.Stack):
+        return read(source)
+    _check_numbers(source, found.data.dtype)
+    told = f"read {size(found.data.shape)} {found.data.dtype} from {found.source}, one by one"
+    return _frames(source, found._replace(notes=[told, *found.notes]))
 
 
 def read_mask(path: str | Path) -> np.ndarray:

@@ -75,13 +75,18 @@ def read(path: Path, name: None) -> Found:
     return Found(path.name, array)
 
 
-def _numbered(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
     """Frames of a folder by their number, the last in their names, without a gap."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")]
     if not files:
         raise Unreadable(
             f"{folder}: expected a folder of frames as .tif files, got none; name the file, or the folder"
         )
+    return numbered(folder, files)
+
+
+def numbered(folder: Path, files: list[Path]) -> list[Path]:
+    """Bring frames of one scan into the order of the last number in their names, and refuse gaps."""
     parts = {file: _NAME.fullmatch(file.stem) for file in sorted(files)}
     plain = next((file.name for file, match in parts.items() if match is None), None)
     if plain:
@@ -107,7 +112,8 @@ def _check_numbers(folder: Path, numbers: list[int], files: list[Path]) -> None:
             raise Unreadable(f"{folder}: expected one frame of each number, got two of {number}; remove {file.name}")
 
 
-def _same(file: Path, frame: np.ndarray, first: np.ndarray) -> np.ndarray:
+def same(file: Path, frame: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Refuse a frame that is not like the first of its scan."""
     if frame.shape != first.shape or frame.dtype != first.dtype:
         raise Unreadable(
             f"{file}: expected a frame like the first, {size(first.shape)} {first.dtype}, got {size(frame.shape)} "
@@ -118,11 +124,11 @@ def _same(file: Path, frame: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 def read_folder(folder: Path, name: None) -> Found:
     """Read a folder of frames, one a file, in the order of the last number in their names."""
-    files = _numbered(folder)
+    files = listed(folder)
     first = _pages(files[0])
     if first.ndim != 2:
         raise Unreadable(f"{files[0]}: expected one frame a file, got {size(first.shape)}; name the file itself")
     data = np.empty((len(files), *first.shape), first.dtype)
     for number, file in enumerate(files):
-        data[number] = _same(file, _pages(file), first)
+        data[number] = same(file, _pages(file), first)
     return Found(f"{folder.resolve().name}/, {files[0].name} to {files[-1].name}", data)
