@@ -13,8 +13,8 @@ from farfield.machine.shapes import frame_axes
 from farfield.physics.noise import deviance, mean_deviance
 from farfield.symmetry import actions, volumes
 
-PIXELS_AT_ONCE = 2**20
-"""Of a pattern that is held against counts, in double precision: all of any but a volume's."""
+PIXELS_AT_ONCE = 2**17
+"""Of a volume that is held against counts, in double precision."""
 
 SOLVED_RESIDUAL = 2e-5
 """Fourier residual that is rounding: a start is done, and no other start of its pattern is made."""
@@ -106,7 +106,7 @@ def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -
 
 def _ratios(field: torch.Tensor, counts: Counts, *kinds: torch.Tensor) -> list[torch.Tensor]:
     """Deviance of far fields' magnitudes over the usual one, in pixels of each kind; volumes are read in slabs."""
-    rows = max(1, PIXELS_AT_ONCE // field[0, 0].numel())
+    rows = field.shape[1] if field.ndim == 3 else max(1, PIXELS_AT_ONCE // field[0, 0].numel())
     parts = zip(*(x.expand_as(field).split(rows, 1) for x in (field, *counts, *kinds)), strict=True)
     sums = [[0.0, 0.0] for _ in kinds]
     for size, intensity, photon, background, *chosen in parts:
