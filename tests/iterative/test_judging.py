@@ -345,8 +345,9 @@ def test_thresholds_take_turns_and_the_oversampling_is_estimated(objects):
         ),
         (
             {"variance": torch.ones(3)},
-            r"expected variance as a tensor of shape \(64, 64\) .*, got float32 of shape \(3,\)",
+            r"expected variance as a number, .* \(64, 64\), got float32 of shape \(3,\)",
         ),
+        ({"variance": 0}, r"expected a finite variance above 0 wherever there is intensity, got 0 in pixel"),
         ({"variance": torch.ones(64, 64), "quantum": 1}, "expected a quantum or a variance, got both"),
         ({"values": "negative"}, "expected values as one of complex, real, positive, got 'negative'"),
         ({"fixed": True}, "expected a support to keep as it is, got none"),

@@ -74,7 +74,7 @@ def test_what_was_not_measured_keeps_its_field():
     assert torch.allclose(after[~free].abs(), amplitude[~free], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", set(ALGORITHMS) - {"AD"})  # Adam makes a whole step of rounding errors
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"AD"}))  # Adam makes a whole step of rounding errors
 def test_a_solution_is_a_fixed_point_of_every_algorithm(name):
     support = torch.zeros(16, 16, dtype=torch.bool)
     support[3:9, 4:12] = True

@@ -223,7 +223,7 @@ def test_objects_are_centred_along_every_axis():
         (
             (16, 16, 16),
             {"dimensions": 3, "variance": torch.ones(16, 16)},
-            r"variance as a tensor of shape \(16, 16, 16",
+            r"variance as a number, or a tensor of such of shape \(16, 16, 16",
         ),
         ((16, 16, 16), {"dimensions": 3, "background": torch.ones(16, 16)}, r"shape \(16, 16, 16\), or \"corners\""),
     ],

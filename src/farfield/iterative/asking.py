@@ -58,7 +58,7 @@ def read_asked(
     values: str = "complex",
     free: float | int = 0.0,
     quantum: float | int | torch.Tensor | None = None,
-    variance: torch.Tensor | None = None,
+    variance: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float | int | None = None,

@@ -117,7 +117,7 @@ def read_patterns(
     mask: torch.Tensor | None = None,
     quantum: float | int | torch.Tensor | None = None,
     background: Background = None,
-    variance: torch.Tensor | None = None,
+    variance: float | int | torch.Tensor | None = None,
     dims: int = 2,
 ) -> Patterns:
     """Check patterns of shape (…, M, M), DC in the centre, and bring DC to pixel (0, 0).
@@ -131,7 +131,7 @@ def read_patterns(
         Intensity of one photon; by default found by `noise.photons`.
     background : float, torch.Tensor of shape (M, M) or as the patterns', or "corners", optional
         Intensity that is expected without an object.
-    variance : torch.Tensor, float, shape (M, M) or as the patterns', optional
+    variance : float or torch.Tensor, shape (M, M) or as the patterns', optional
         Of the intensity in each pixel, instead of a quantum.
     dims : int
         Axes of a frame: 3 for volumes, of shape (…, D, H, W) in the place of (…, M, M).
@@ -158,12 +158,12 @@ def read_patterns(
     level = _read_level(flat, seen, intensity, noise.photon, background)
     amplitude = (flat - level).clamp_min_(0).sqrt_().float()
     _check_signal(amplitude)
-    whole, axes = (flat + noise.background, noise.photon, level + noise.background), frame_axes(flat)
-    amplitude, *parts = (torch.fft.ifftshift(x, dim=axes) if x.shape[-1] > 1 else x for x in (amplitude, *whole))
-    free = None if mask is None else torch.fft.ifftshift(~seen, dim=axes)
+    if noise.beside is not None:
+        flat, level = flat + noise.beside, level + noise.beside
+    counts = Counts(_dc_first(flat).float(), _dc_first(noise.photon), _dc_first(level))
+    amplitude, free = _dc_first(amplitude), None if mask is None else _dc_first(~seen)
     if free is not None:
         amplitude.masked_fill_(free, 0)
-    counts = Counts(parts[0].float(), *parts[1:])
     return Patterns(amplitude, amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
 
 
@@ -187,11 +187,16 @@ def _check_frame(frame: Sequence[int]) -> None:
         )
 
 
+def _dc_first(images: torch.Tensor) -> torch.Tensor:
+    """Bring the centre of images, (batch, *frame), to the first pixel, and leave those of one pixel as they are."""
+    return torch.fft.ifftshift(images, dim=frame_axes(images)) if images.shape[-1] > 1 else images
+
+
 class Noise(NamedTuple):
-    """Intensity of a photon and of what counts hold beside the pattern's, (batch, *frame) or of one pixel for all."""
+    """Intensity of a photon, (batch, *frame) or of one pixel for all, and of what else counts hold, if any."""
 
     photon: torch.Tensor
-    background: torch.Tensor
+    beside: torch.Tensor | None = None
 
 
 def _read_noise(
@@ -199,7 +204,7 @@ def _read_noise(
     seen: torch.Tensor,
     intensity: torch.Tensor,
     quantum: float | int | torch.Tensor | None,
-    variance: torch.Tensor | None,
+    variance: float | int | torch.Tensor | None,
 ) -> Noise:
     """Bring what is known of the noise to each pattern."""
     if variance is not None:
@@ -210,7 +215,7 @@ def _read_noise(
         photon = found.view(-1, *[1] * (flat.ndim - 1))
     else:
         photon = _each("quantum", quantum, intensity, flat.ndim - 1, least=torch.finfo(torch.float32).tiny)
-    return Noise(photon, torch.zeros_like(photon))
+    return Noise(photon)
 
 
 def _read_variance(
@@ -218,18 +223,19 @@ def _read_variance(
     seen: torch.Tensor,
     intensity: torch.Tensor,
     quantum: float | int | torch.Tensor | None,
-    variance: torch.Tensor,
+    variance: float | int | torch.Tensor,
 ) -> Noise:
     """Check a variance, which may be anything where nothing was measured, and find counts that have it."""
     if quantum is not None:
         raise ValueError("expected a quantum or a variance, got both; leave out the quantum")
-    given = torch.as_tensor(variance, device=intensity.device)
-    if given.shape not in (intensity.shape, flat.shape[1:]):
+    given = torch.as_tensor(float(variance)) if isinstance(variance, float | int) else variance
+    if not (isinstance(given, torch.Tensor) and given.shape in ((), intensity.shape, flat.shape[1:])):
+        got = described(given) if isinstance(given, torch.Tensor) else repr(given)
         raise ValueError(
-            f"expected variance as a tensor of shape {tuple(flat.shape[1:])} or {tuple(intensity.shape)}, one "
-            f"for each pixel, got {described(given)}; change it"
+            f"expected variance as a number, or a tensor of such of shape {tuple(flat.shape[1:])}, got {got}; "
+            "change it"
         )
-    each = given.expand(intensity.shape).reshape(flat.shape).double()
+    each = given.to(intensity.device).expand(intensity.shape).reshape(flat.shape).double()
     wrong = seen & ~((each > 0) | ((each == 0) & (flat == 0))) | (seen & each.isinf())
     if wrong.any():
         pattern, *place = wrong.nonzero()[0].tolist()

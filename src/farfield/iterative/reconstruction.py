@@ -81,7 +81,7 @@ def reconstruct(
     values: str = "complex",
     free: float | int = 0.0,
     quantum: float | int | torch.Tensor | None = None,
-    variance: torch.Tensor | None = None,
+    variance: float | int | torch.Tensor | None = None,
     background: Background = None,
     oversampling: int | float | None = None,
     beta: float | int | None = None,
@@ -130,7 +130,7 @@ def reconstruct(
     quantum : float or torch.Tensor, shape (M, M) or (…, M, M), optional
         Intensity of one photon: 1 for counts, 1 / flat after a flat field. By default found, if all pixels are whole
         multiples of one number; else nothing is known of the noise.
-    variance : torch.Tensor, float, shape (M, M) or (…, M, M), optional
+    variance : float or torch.Tensor, shape (M, M) or (…, M, M), optional
         Of the intensity in each pixel, instead of a quantum: what readout adds, or merging of frames takes off.
     background : float, torch.Tensor of shape (M, M) or (…, M, M), or "corners", optional
         Intensity that is there without an object: a number, one for each pixel, or the corners' median.

@@ -44,8 +44,8 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
     intensity, recipe
         As for `reconstruct`; all patterns run as one batch.
     **options
-        Its seed, mask, support, fixed, values, free, quantum, background, oversampling, beta, shrinkwrap, start,
-        dimensions and mask_outliers.
+        Its seed, mask, support, fixed, values, free, quantum, variance, background, oversampling, beta, shrinkwrap,
+        start, dimensions and mask_outliers.
 
     Returns
     -------
