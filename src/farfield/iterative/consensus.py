@@ -148,7 +148,7 @@ def _apart(best: "_Gone", patterns: Patterns) -> torch.Tensor:
     """Tell of which patterns, (batch,), more is left than noise, by starts that do not agree."""
     deviance = best.rank[:, 0] * freedom(best.support[:, 0].flatten(1).sum(1), patterns.measured())
     apart = agreement(torch.fft.fftshift(best.objects, dim=frame_axes(best.objects, 2)), best.rank)
-    return (deviance > NOISE) & ~(apart <= AGREEMENT)
+    return (deviance > NOISE[patterns.dims]) & ~(apart <= AGREEMENT)
 
 
 def _rounds(

@@ -19,10 +19,13 @@ PIXELS_AT_ONCE = 2**17
 SOLVED_RESIDUAL = 2e-5
 """Fourier residual that is rounding: a start is done, and no other start of its pattern is made."""
 
-NOISE = 1.3
-"""Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
+NOISE = {2: 1.3, 3: 1.1}
+"""Deviance per degree of freedom that is still noise, by the axes of a pattern: that of right objects is 0.95 to 1.2.
 
-CERTAIN = 1.15
+Of volumes it is 0.99 to 1.09, of wrong objects 1.25 where photons are few: most voxels hold none (docs/choices.md).
+"""
+
+CERTAIN = {2: 1.15, 3: 1.05}
 """The same of objects for which escalating starts end: of right ones, brought together, 0.97 to 1.12."""
 
 MODEL = 0.05
@@ -129,9 +132,10 @@ def believes(
     -------
     torch.Tensor, bool, shape (batch,)
     """
-    noise = residual.square() * (NOISE / deviance).nan_to_num(0.0)
+    limit = NOISE[patterns.dims]
+    noise = residual.square() * (limit / deviance).nan_to_num(0.0)
     explained = (residual.square() <= noise + MODEL**2) & (agreement <= AGREEMENT)
-    return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
+    return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= limit)))
 
 
 def agreement(objects: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,7 @@ class Rounds(NamedTuple):
         which = among.nonzero()[:, 0]
         deviance, _, believed = self.results.judge(self.patterns, which, self.results.agreement(which))
         several = self.results.rank[which].isfinite().sum(-1) > 1
-        self.results.believed[which] = believed & several & (deviance <= judging.CERTAIN)
+        self.results.believed[which] = believed & several & (deviance <= judging.CERTAIN[self.patterns.dims])
 
 
 def _made(pairs: torch.Tensor, patterns: Patterns, options: Options) -> tuple:
