@@ -48,8 +48,8 @@ wheels: setup ## what a machine with torch and no network lacks (PYTHON_VERSION=
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
 	  --python-version $(PYTHON_VERSION) --dest wheels --find-links wheels --requirement wheels/requirements.txt
 
-test: setup ## pytest, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: setup ## pytest
+	$(BIN)/python -m pytest
 
 pandas: setup ## the tests of tables and figures with the oldest pandas that is allowed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .pandas pandas==2.2.2 pytz
