@@ -3,6 +3,7 @@
 import torch
 
 from farfield.iterative.projections import Carried, Project
+from farfield.machine.shapes import frame_axes
 
 RATE = 1e-2
 """Learning rate, of the object's rms inside the support where the step of the recipe begins."""
@@ -40,6 +41,7 @@ def adam(
 def _at_rest(objects: torch.Tensor, support: torch.Tensor) -> Carried:
     """No moments yet, and the scale of each object."""
     zeros = torch.zeros_like(torch.view_as_real(objects))
-    power = torch.view_as_real(objects).square().sum((-3, -2, -1)) / support.sum((-2, -1)).clamp_min(1)
-    scale = power.sqrt().clamp_min(torch.finfo(power.dtype).tiny)[..., None, None, None]
+    pixels = support.sum(frame_axes(support)).clamp_min(1)
+    power = torch.view_as_real(objects).square().sum(frame_axes(zeros)) / pixels
+    scale = power.sqrt().clamp_min(torch.finfo(power.dtype).tiny).view(-1, *[1] * (zeros.ndim - 1))
     return {"first": zeros, "second": zeros.clone(), "count": torch.zeros_like(scale), "scale": scale}

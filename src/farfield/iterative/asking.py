@@ -1,5 +1,6 @@
 """What is asked of a reconstruction, checked, in the form that iterations need."""
 
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 import torch
@@ -8,10 +9,10 @@ from farfield.iterative import suspicion
 from farfield.iterative.beamstop import fill
 from farfield.iterative.patterns import Background, Patterns, read_patterns
 from farfield.iterative.recipe import parse
-from farfield.iterative.shrinkwrap import REFERENCE, Shrinkwrap, object_side
+from farfield.iterative.shrinkwrap import IN_VOLUMES, REFERENCE, Shrinkwrap, object_side
 from farfield.iterative.starts import Options, Values, read_start
 from farfield.iterative.workers import look_at
-from farfield.machine.shapes import check_mask, check_whole
+from farfield.machine.shapes import check_mask, check_whole, described
 
 RECIPE = "2*(300*HIO+150*RAAR+50*ER)"
 """Solves noise-free patterns about as often as HIO and ER alone, and noisy ones far more often (docs/choices.md)."""
@@ -68,38 +69,45 @@ def read_asked(
 ) -> Asked:
     """Check what was asked for, as `reconstruct` has it, and bring it to the form that iterations need."""
     beta = BETA if beta is None else beta
-    _check_dimensions(intensity, dimensions)
+    dims = _read_dimensions(intensity, dimensions)
     _check_numbers(seed, oversampling, beta, free)
     if not isinstance(shrinkwrap, Shrinkwrap | None):
         raise ValueError(f"expected shrinkwrap as a Shrinkwrap, got {shrinkwrap!r}; write Shrinkwrap(sigma=3, …)")
     if fixed and support is None:
         raise ValueError("expected a support to keep as it is, got none; give support=, or leave fixed= out")
     if mask_outliers:
-        mask = suspicion.mask_outliers(intensity, mask)
-    patterns = fill(read_patterns(intensity, mask, quantum, background, variance))
+        mask = suspicion.mask_outliers(intensity, mask, dims)
+    patterns = fill(read_patterns(intensity, mask, quantum, background, variance, dims))
     usual, follow = (RECIPE, FOLLOW) if start is None else (WARM_RECIPE, WARM)
     steps = parse(usual if recipe is None else recipe)
     _check_values(values, {step.algorithm for step in steps})
     side = _sides(patterns, oversampling)
     if free:
-        patterns = patterns.hold(free, patterns.amplitude.shape[-1] / side, seed)
-    start = None if start is None else read_start(start, intensity)
-    support = None if support is None else _read_support(support, intensity)
+        patterns = patterns.hold(free, _speckle(patterns, side), seed)
+    start = None if start is None else read_start(start, intensity, dims)
+    support = None if support is None else _read_support(support, intensity, dims)
+    if dims == 3 and follow is FOLLOW:
+        follow = replace(follow, threshold=tuple(IN_VOLUMES * x for x in follow.thresholds))
     following = None if fixed else shrinkwrap or follow
-    suspect = suspicion.look(intensity, mask, background)
+    suspect = suspicion.look(intensity, mask, background, dims)
     return Asked(patterns, Options(steps, following, beta, seed, side, support, start, values), suspect)
 
 
-def _check_dimensions(intensity: torch.Tensor, dimensions: int | None) -> None:
-    """Refuse a volume: it has as many frames as pixels a side, which a stack seldom has by chance."""
-    if dimensions not in (None, 2):
-        raise ValueError(f"expected dimensions=2, got {dimensions!r}; volumes are not reconstructed yet")
+def _read_dimensions(intensity: torch.Tensor, dimensions: int | None) -> int:
+    """Give the axes of a frame; untold, refuse as many frames as pixels a side, as few stacks have by chance."""
+    if dimensions not in (None, 2, 3):
+        raise ValueError(f"expected dimensions as 2 or 3, got {dimensions!r}; 3 is for volumes")
     shape = tuple(getattr(intensity, "shape", ()))
     if dimensions is None and len(shape) == 3 and len(set(shape)) == 1:
         raise ValueError(
             f"expected patterns, got {' × '.join(map(str, shape))}, as many as pixels a side, which looks like a "
-            "volume; pass dimensions=2 if it is a stack of patterns: volumes are not reconstructed yet"
+            "volume; pass dimensions=3 if it is one, or dimensions=2 if it is a stack of patterns"
         )
+    if dimensions == 3 and len(shape) < 3:
+        raise ValueError(
+            f"expected a volume, (…, D, H, W), got {described(intensity)}; leave dimensions=3 out for a pattern"
+        )
+    return dimensions or 2
 
 
 def _check_numbers(seed: int, oversampling: object, beta: float, free: float) -> None:
@@ -130,18 +138,26 @@ def _check_values(values: str, algorithms: set[str]) -> None:
 
 
 def _sides(patterns: Patterns, oversampling: float | int | None) -> torch.Tensor:
-    """Sides of the objects' frames in pixels, (batch,), told or estimated."""
-    side = patterns.amplitude.shape[-1]
+    """Sides of the objects' frames in pixels, (batch,), or (batch, 3) for volumes, told or estimated."""
+    frame = torch.tensor(patterns.frame if patterns.dims > 2 else patterns.frame[-1], device=patterns.number.device)
     if oversampling is not None:
-        return torch.full(patterns.number.shape, side / oversampling, device=patterns.amplitude.device)
-    return look_at([patterns.filled], lambda filled: object_side(REFERENCE.first_support(filled))).clamp(1, side)
+        return (frame.double() / oversampling).float().expand(len(patterns.number), *frame.shape)
+    found = look_at([patterns.filled], lambda filled: object_side(REFERENCE.first_support(filled)))
+    return torch.minimum(found.clamp_min(1), frame)
 
 
-def _read_support(support: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
+def _speckle(patterns: Patterns, side: torch.Tensor) -> torch.Tensor:
+    """Widths of speckles in pixels, (batch,): their mean over the axes, as powers have it."""
+    if patterns.dims == 2:
+        return patterns.frame[-1] / side
+    return (torch.tensor(patterns.frame, device=side.device) / side).log().mean(1).exp()
+
+
+def _read_support(support: torch.Tensor, intensity: torch.Tensor, dims: int) -> torch.Tensor:
     """Check a support, and bring it to one for each pattern, its origin to pixel (0, 0)."""
     support = torch.as_tensor(support, device=intensity.device)
-    check_mask("support", support, intensity)
-    if not support.any((-2, -1)).all():
+    check_mask("support", support, intensity, dims)
+    if not support.flatten(-dims).any(-1).all():
         raise ValueError("expected a support that holds some pixels, got an empty one; widen it")
-    whole = torch.fft.ifftshift(support, dim=(-2, -1)).expand(intensity.shape)
-    return whole.reshape(-1, *intensity.shape[-2:])
+    whole = torch.fft.ifftshift(support, dim=tuple(range(-dims, 0))).expand(intensity.shape)
+    return whole.reshape(-1, *intensity.shape[-dims:])

@@ -2,10 +2,12 @@
 
 Where a support is loose, nearly all of what a smooth field has lies inside of it, and error reduction brings the rest
 of such a field to zero by a share of that little in each iteration. The best field under a beamstop is the answer to
-linear equations, though, for the pattern and the support that there are, few of them.
+linear equations, though, for the pattern and the support that there are, few of them. In a volume they would be many:
+what is hidden there is told, and left to projections, for the beam that a stop hides is none of a Bragg peak's.
 """
 
 from dataclasses import replace
+from functools import reduce
 
 import torch
 
@@ -35,12 +37,17 @@ BLUR = 3 / 64
 
 
 def hidden(patterns: Patterns) -> torch.Tensor | None:
-    """Mark the pixels near the DC that were not measured, (batch, M, M); None if there are none."""
+    """Mark the pixels near the DC that were not measured, (batch, *frame); None if there are none."""
     if patterns.free is None:
         return None
     missing = patterns.free if patterns.held is None else patterns.free & ~patterns.held
-    found = missing & (_distance(missing) < min(NEAR * missing.shape[-1], NEAREST))
+    found = missing & (_distance(missing) < min(NEAR * min(missing.shape[1:]), NEAREST))
     return found if found.any() else None
+
+
+def solvable(patterns: Patterns) -> torch.Tensor | None:
+    """Mark the same, (batch, M, M), where there are equations for it; None for volumes."""
+    return hidden(patterns) if patterns.dims == 2 else None
 
 
 def settle(iterate: torch.Tensor, image: torch.Tensor, support: torch.Tensor, under: torch.Tensor) -> torch.Tensor:
@@ -74,9 +81,9 @@ def fill(patterns: Patterns) -> Patterns:
     Returns
     -------
     Patterns
-        Themselves if nothing is hidden.
+        Themselves if nothing is hidden, or if they are volumes.
     """
-    under = hidden(patterns)
+    under = solvable(patterns)
     if under is None:
         return patterns
     intensity = patterns.amplitude.double().square()
@@ -116,8 +123,8 @@ def _least_outside(field: torch.Tensor, under: torch.Tensor, outside: torch.Tens
 
 
 def _distance(like: torch.Tensor) -> torch.Tensor:
-    line = torch.fft.fftfreq(like.shape[-1], 1 / like.shape[-1], device=like.device)
-    return torch.hypot(line[:, None], line)
+    lines = [torch.fft.fftfreq(side, 1 / side, device=like.device) for side in like.shape[1:]]
+    return reduce(torch.hypot, torch.meshgrid(*lines, indexing="ij"))
 
 
 def _high(under: torch.Tensor) -> torch.Tensor:

@@ -5,17 +5,19 @@ nearer to the object's than any of theirs (docs/choices.md). In one support star
 the same one, to rounding nearly, and those that did not stay apart: how far they differ tells whether to believe it.
 """
 
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import NamedTuple
 
 import torch
 
-from farfield.iterative.judging import AGREEMENT, NOISE, agreement, deviances, freedom, rank, residual_of
+from farfield.iterative.judging import AGREEMENT, NOISE, agreement, align, deviances, freedom, rank, residual_of
 from farfield.iterative.likelihood import likeliest
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.recipe import Step, parse, total
 from farfield.iterative.shrinkwrap import update
 from farfield.iterative.starts import Options, Run, warm_start
-from farfield.symmetry.actions import align
+from farfield.machine.shapes import frame_axes
 
 KEPT = 5
 """Starts of a pattern that go on, the best."""
@@ -63,9 +65,9 @@ GOING_ON = Step("RAAR", 10)
 THRESHOLDS = (0.06, 0.1, 0.16, 0.25, 0.35, 0.45)
 """Of the mean's blurred magnitude, of which the one that ranks best is taken."""
 
-PLACES = ((-0.25, 0.0), (0.25, 0.0), (0.0, -0.25), (0.0, 0.25))
-"""Pixels by which the mean is moved then, if that ranks better: where between pixels an object lies is free, but
-where its edges lie along them, its support needs fewest."""
+PLACES = (-0.25, 0.25)
+"""Pixels by which the mean is moved then along one of the axes, if that ranks better: where between pixels an object
+lies is free, but where its edges lie along them, its support needs fewest."""
 
 TRIED = parse("5*ER")
 """What each of these supports is tried by, from the mean; then `TRIED_LIKELIHOOD` iterations of likelihood."""
@@ -81,9 +83,9 @@ class Consensus(NamedTuple):
 
     Attributes
     ----------
-    objects : torch.Tensor, complex64, shape (batch, kept, M, M)
+    objects : torch.Tensor, complex64, shape (batch, kept, *frame)
         Origin in the centre, the best first.
-    support : torch.Tensor, bool, shape (batch, kept, M, M)
+    support : torch.Tensor, bool, shape (batch, kept, *frame)
     residual, rank : torch.Tensor, float32, shape (batch, kept)
     iterations : torch.Tensor, int64, shape (batch,)
     """
@@ -95,10 +97,10 @@ class Consensus(NamedTuple):
     iterations: torch.Tensor
 
 
-def cost(kept: int, options: Options, noisy: bool, effort: Effort) -> int:
-    """Iterations of a pattern whose starts are brought together, its noise known or not."""
+def cost(kept: int, options: Options, noisy: bool, effort: Effort, dims: int) -> int:
+    """Iterations of a pattern of so many axes whose starts are brought together, its noise known or not."""
     likely, whole = noisy and options.values == "complex", options.values == "complex"
-    tries = 0 if _stays(options) else len(THRESHOLDS) + whole * len(PLACES)
+    tries = 0 if _stays(options) else len(THRESHOLDS) + whole * dims * len(PLACES)
     each = effort.moves * GOING_ON.iterations + total(effort.polished) + likely * LIKELIHOOD
     return effort.rounds * (kept * each + tries * (total(TRIED) + likely * TRIED_LIKELIHOOD))
 
@@ -110,9 +112,9 @@ def bring_together(
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, kept, M, M)
+    objects : torch.Tensor, complex64, shape (batch, kept, *frame)
         Origin in the centre, the best first.
-    support : torch.Tensor, bool, shape (batch, kept, M, M)
+    support : torch.Tensor, bool, shape (batch, kept, *frame)
         Theirs; that of the best stays if theirs did.
     patterns : Patterns
         All of known noise, or all of unknown.
@@ -124,11 +126,12 @@ def bring_together(
     -------
     Consensus
     """
-    objects, support = (torch.fft.ifftshift(x, dim=(-2, -1)) for x in (objects, support))
+    axes, dims = frame_axes(objects, 2), patterns.dims
+    objects, support = (torch.fft.ifftshift(x, dim=axes) for x in (objects, support))
     count, kept = objects.shape[:2]
     noisy = bool(patterns.noisy().all())
     best = _rounds(objects, support, patterns, options, effort)
-    spent = torch.full((count,), cost(kept, options, noisy, effort), device=objects.device)
+    spent = torch.full((count,), cost(kept, options, noisy, effort, dims), device=objects.device)
     if effort.settles and noisy and options.values == "complex" and not _stays(options):
         left = _apart(best, patterns).nonzero()[:, 0]
         if len(left):
@@ -136,22 +139,22 @@ def bring_together(
             better = settled.rank[:, 0] < best.rank[left, 0]
             pairs = zip(best, settled, strict=True)
             best = _Gone(*(x.index_copy(0, left[better], y[better]) for x, y in pairs))
-            spent[left] += cost(kept, options, noisy, SETTLED)
-    objects, support = (torch.fft.fftshift(x, dim=(-2, -1)) for x in best[:2])
+            spent[left] += cost(kept, options, noisy, SETTLED, dims)
+    objects, support = (torch.fft.fftshift(x, dim=axes) for x in best[:2])
     return Consensus(objects, support, best.residual, best.rank, spent)
 
 
 def _apart(best: "_Gone", patterns: Patterns) -> torch.Tensor:
     """Tell of which patterns, (batch,), more is left than noise, by starts that do not agree."""
-    deviance = best.rank[:, 0] * freedom(best.support[:, 0].sum((-2, -1)), patterns.measured())
-    apart = agreement(torch.fft.fftshift(best.objects, dim=(-2, -1)), best.rank)
-    return (deviance > NOISE) & ~(apart <= AGREEMENT)
+    deviance = best.rank[:, 0] * freedom(best.support[:, 0].flatten(1).sum(1), patterns.measured())
+    apart = agreement(torch.fft.fftshift(best.objects, dim=frame_axes(best.objects, 2)), best.rank)
+    return (deviance > NOISE[patterns.dims]) & ~(apart <= AGREEMENT)
 
 
 def _rounds(
     objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
 ) -> "_Gone":
-    """Go on from starts, (batch, kept, M, M), round after round, to the best of these."""
+    """Go on from starts, (batch, kept, *frame), round after round, to the best of these."""
     best = found = _round(objects, support, patterns, options, effort)
     for _ in range(effort.rounds - 1):
         found = _round(found.objects, found.support, patterns, options, effort)
@@ -164,16 +167,18 @@ def _rounds(
 def _round(
     objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
 ) -> "_Gone":
-    """Move on from starts, (batch, kept, M, M), each in its support, to where they are in that of their mean."""
+    """Move on from starts, (batch, kept, *frame), each in its support, to where they are in that of their mean."""
     count, kept = objects.shape[:2]
     which = torch.arange(count, device=objects.device).repeat_interleave(kept)
-    images = _mean_images(objects.flatten(0, 1), support.flatten(0, 1), patterns[which], options, effort)
+    starts = objects.flatten(0, 1), support.flatten(0, 1)
+    (images,) = _each(partial(_mean_images, options=options, effort=effort), patterns, which, *starts)
     if not _stays(options):
         images = _aligned(images, kept)
         mean = images.reshape(objects.shape)[:, :MEAN].mean(1)
         chosen, move = _choose_support(mean, patterns, options)
         images, support = _moved(images, move[which]), chosen[:, None].expand_as(support)
-    found = _go_on(effort.polished, LIKELIHOOD, images, support.flatten(0, 1), patterns[which], options)
+    ending = partial(_go_on, steps=effort.polished, likelihood=LIKELIHOOD, options=options)
+    found = _Gone(*_each(ending, patterns, which, images, support.flatten(0, 1)))
     order = found.rank.reshape(count, kept).argsort(dim=-1, stable=True)
     rows = torch.arange(count, device=order.device)[:, None]
     return _Gone(*(x.reshape(count, kept, *x.shape[1:])[rows, order] for x in found))
@@ -184,9 +189,18 @@ def _stays(options: Options) -> bool:
     return options.shrinkwrap is None or options.shrinkwrap.period > total(options.steps)
 
 
+def _each(
+    go: Callable[..., tuple[torch.Tensor, ...]], patterns: Patterns, which: torch.Tensor, *starts: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Go on from starts of patterns of these numbers, (batch,): all at once, but volumes one by one, to hold them."""
+    parts = [slice(None)] if patterns.dims == 2 else [slice(at, at + 1) for at in range(len(which))]
+    made = [go(patterns[which[part]], *(x[part] for x in starts)) for part in parts]
+    return made[0] if len(made) == 1 else tuple(map(torch.cat, zip(*made, strict=True)))
+
+
 def _mean_images(
-    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
-) -> torch.Tensor:
+    patterns: Patterns, objects: torch.Tensor, support: torch.Tensor, options: Options, effort: Effort
+) -> tuple[torch.Tensor]:
     """Move about in supports that stay, and take the mean of the modulus projections on the way."""
     relaxed = options._replace(steps=[], shrinkwrap=None, beta=effort.beta)
     run = Run(patterns, relaxed, warm_start(patterns, objects), support, torch.zeros(len(objects)))
@@ -194,56 +208,59 @@ def _mean_images(
     run.advance(*GOING_ON)
     for _ in range(effort.moves - 1):
         mean += run.advance(*GOING_ON) / (effort.moves - 1)
-    return mean
+    return (mean,)
 
 
 def _aligned(images: torch.Tensor, kept: int) -> torch.Tensor:
-    """Align the images of each pattern, (batch · kept, M, M), with its first."""
-    groups = torch.fft.fftshift(images, dim=(-2, -1)).reshape(-1, kept, *images.shape[-2:])
+    """Align the images of each pattern, (batch · kept, *frame), with its first."""
+    axes = frame_axes(images)
+    groups = torch.fft.fftshift(images, dim=axes).reshape(-1, kept, *images.shape[1:])
     same = align(groups[:, :1].expand_as(groups), groups)
-    return torch.fft.ifftshift(same, dim=(-2, -1)).flatten(0, 1)
+    return torch.fft.ifftshift(same, dim=axes).flatten(0, 1)
 
 
 def _choose_support(mean: torch.Tensor, patterns: Patterns, options: Options) -> tuple[torch.Tensor, torch.Tensor]:
-    """Threshold the mean, then move it, as ranks best: supports (batch, M, M), and pixels moved, (batch, 2)."""
-    threshold = mean.new_tensor(THRESHOLDS, dtype=torch.float32)
-    still = torch.zeros(len(THRESHOLDS), 2, device=mean.device)
+    """Threshold the mean, then move it, as ranks best: supports (batch, *frame), and pixels moved, (batch, axes)."""
+    threshold, dims = mean.new_tensor(THRESHOLDS, dtype=torch.float32), patterns.dims
+    still = torch.zeros(len(THRESHOLDS), dims, device=mean.device)
     support, ranks, which = _try(mean, threshold.expand(len(mean), -1), still, patterns, options)
     if options.values != "complex":  # between pixels, real objects are complex
         return support, still[which]
-    places = torch.tensor(PLACES, device=mean.device)
-    moved, others, place = _try(mean, threshold[which][:, None].expand(-1, len(PLACES)), places, patterns, options)
+    places = torch.cat([torch.tensor(PLACES)[:, None] * one for one in torch.eye(dims)]).to(mean.device)
+    moved, others, place = _try(mean, threshold[which][:, None].expand(-1, len(places)), places, patterns, options)
     better = others < ranks
-    return torch.where(better[:, None, None], moved, support), places[place] * better[:, None]
+    return torch.where(better.view(-1, *[1] * dims), moved, support), places[place] * better[:, None]
 
 
 def _try(
     mean: torch.Tensor, threshold: torch.Tensor, places: torch.Tensor, patterns: Patterns, options: Options
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Try thresholds, (batch, tries), of means moved to places, (tries, 2): the best support, its rank, and which."""
+    """Try thresholds, (batch, tries), of means moved to places, (tries, axes): the best support, its rank, which."""
     count, tries = threshold.shape
-    which = torch.arange(count, device=mean.device).repeat_interleave(tries)
-    images = _moved(mean[which], places.repeat(count, 1))
-    sigma = torch.full_like(threshold, options.shrinkwrap.sigma_floor)
-    supports = update(images, sigma.flatten(), threshold.flatten())
-    tried = _go_on(TRIED, TRIED_LIKELIHOOD, images, supports, patterns[which], options)
-    ranks, best = tried.rank.reshape(count, tries).min(-1)
-    return (
-        supports.reshape(count, tries, *mean.shape[-2:])[torch.arange(count, device=mean.device), best],
-        ranks,
-        best,
-    )
+    every = torch.arange(count, device=mean.device)
+
+    def tried(some: Patterns, each: torch.Tensor, by: torch.Tensor, level: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        images = _moved(mean[each], by)
+        supports = update(images, torch.full_like(level, options.shrinkwrap.sigma_floor), level)
+        return supports, _go_on(some, images, supports, TRIED, TRIED_LIKELIHOOD, options).rank
+
+    which = every.repeat_interleave(tries)
+    supports, ranks = _each(tried, patterns, which, which, places.repeat(count, 1), threshold.flatten())
+    ranks, best = ranks.reshape(count, tries).min(-1)
+    return supports.reshape(count, tries, *mean.shape[1:])[every, best], ranks, best
 
 
 def _moved(images: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    """Move images, (batch, M, M), around the edges, by parts of pixels, (batch, 2)."""
+    """Move images, (batch, *frame), around the edges, by parts of pixels, (batch, axes)."""
     which, moved = by.any(-1).nonzero()[:, 0], images.clone()
     if not len(which):
         return moved
-    frequency = torch.fft.fftfreq(images.shape[-1], device=images.device)
-    angle = by[which, 0, None, None] * frequency[:, None] + by[which, 1, None, None] * frequency
+    frame, axes = images.shape[1:], frame_axes(images)
+    frequencies = torch.meshgrid(*(torch.fft.fftfreq(side, device=images.device) for side in frame), indexing="ij")
+    steps = by[which].T.reshape(len(frame), -1, *[1] * len(frame))
+    angle = reduce(torch.add, (step * frequency for step, frequency in zip(steps, frequencies, strict=True)))
     ramp = torch.polar(torch.ones_like(angle), -2 * torch.pi * angle)
-    moved[which] = torch.fft.ifft2(torch.fft.fft2(images[which]) * ramp)
+    moved[which] = torch.fft.ifftn(torch.fft.fftn(images[which], dim=axes) * ramp, dim=axes)
     return moved
 
 
@@ -257,11 +274,11 @@ class _Gone(NamedTuple):
 
 
 def _go_on(
-    steps: list[Step],
-    likelihood: int,
+    patterns: Patterns,
     objects: torch.Tensor,
     support: torch.Tensor,
-    patterns: Patterns,
+    steps: list[Step],
+    likelihood: int,
     options: Options,
 ) -> _Gone:
     """Run a recipe from objects in supports that stay, then so many iterations to what is likeliest."""
@@ -271,6 +288,6 @@ def _go_on(
         pass
     if options.values != "complex" or not patterns.noisy().all():
         return _Gone(run.objects, support, run.residual, run.rank)
-    found, pixels = likeliest(run.objects, support, patterns, likelihood), support.sum((-2, -1))
+    found, pixels = likeliest(run.objects, support, patterns, likelihood), support.flatten(1).sum(1)
     ranks = rank(deviances(found, pixels, patterns)[0], pixels, patterns.measured())
     return _Gone(found, support, residual_of(found, patterns), ranks)

@@ -89,7 +89,7 @@ def _backtrack(
 
 
 def flat(images: torch.Tensor) -> torch.Tensor:
-    """Real and imaginary parts of (batch, M, M) images as the unknowns of (batch, 2 M²) points."""
+    """Real and imaginary parts of (batch, *frame) images as the unknowns of (batch, 2 pixels) points."""
     return torch.view_as_real(images).flatten(1)
 
 
@@ -106,37 +106,35 @@ class Unknowns(NamedTuple):
         Places of a support's pixels in its frame, then of some others, whose values are zero.
     inside : torch.Tensor, bool, shape (batch, pixels)
         Which are a support's.
-    side : int
-        Of frames.
+    frame : torch.Size
     """
 
     order: torch.Tensor
     inside: torch.Tensor
-    side: int
+    frame: torch.Size
 
     def points(self, images: torch.Tensor) -> torch.Tensor:
-        """Take the support's pixels out of (batch, M, M) images: (batch, 2 pixels)."""
+        """Take the support's pixels out of (batch, *frame) images: (batch, 2 pixels)."""
         return flat(images.flatten(1).gather(1, self.order) * self.inside)
 
     def images(self, points: torch.Tensor) -> torch.Tensor:
         """Put points into frames of zeros."""
         pixels = torch.view_as_complex(points.view(*self.order.shape, 2))
-        frames = pixels.new_zeros(len(pixels), self.side**2).scatter_(1, self.order, pixels)
-        return frames.view(-1, self.side, self.side)
+        frames = pixels.new_zeros(len(pixels), self.frame.numel()).scatter_(1, self.order, pixels)
+        return frames.view(-1, *self.frame)
 
 
 def alike(support: torch.Tensor) -> Iterator[tuple[torch.Tensor | slice, Unknowns]]:
-    """Put supports, (batch, M, M), of as many unknowns together: which they are, and these."""
-    side, count, flags = support.shape[-1], support.sum((-2, -1)), support.flatten(1)
+    """Put supports, (batch, *frame), of as many unknowns together: which they are, and these."""
+    frame, flags = support.shape[1:], support.flatten(1)
+    count, every = flags.sum(1), torch.arange(frame.numel(), device=support.device)
     place = flags.cumsum(1)  # inside, the number of a pixel, from 1; outside, of those before it
-    outside = count[:, None] + torch.arange(side**2, device=support.device) - place
-    order = torch.empty_like(place).scatter_(
-        1, torch.where(flags, place - 1, outside), torch.arange(side**2, device=support.device).expand_as(place)
-    )
-    sizes = side**2 // torch.tensor(SHARES, device=support.device)
+    outside = count[:, None] + every - place
+    order = torch.empty_like(place).scatter_(1, torch.where(flags, place - 1, outside), every.expand_as(place))
+    sizes = frame.numel() // torch.tensor(SHARES, device=support.device)
     needed = torch.searchsorted(sizes, count)
     for each in needed.unique().tolist():
         which = (needed == each).nonzero()[:, 0] if (needed != each).any() else slice(None)
         size = int(sizes[each])
         inside = torch.arange(size, device=support.device) < count[which, None]
-        yield which, Unknowns(order[which, :size].contiguous(), inside, side)
+        yield which, Unknowns(order[which, :size].contiguous(), inside, frame)

@@ -15,7 +15,7 @@ import torch
 from farfield.iterative.consensus import Effort, cost
 from farfield.iterative.recipe import Step, parse, total
 from farfield.iterative.rounds import Rounds
-from farfield.iterative.shrinkwrap import REFERENCE_SIDE, Shrinkwrap
+from farfield.iterative.shrinkwrap import IN_VOLUMES, REFERENCE_SIDE, Shrinkwrap
 from farfield.iterative.starts import Options
 
 BUDGET = 5000
@@ -81,7 +81,7 @@ class Annealing(Shrinkwrap):
     updates: int = 15
 
     def width(self, update: int, side: torch.Tensor) -> torch.Tensor:
-        """Blur at the update of this number (from 0), in pixels, for objects' frames of these sides, (batch,)."""
+        """Blur at the update of this number (from 0), in pixels, for objects' frames of these sides, (batch, …)."""
         first = (self.sigma * side / REFERENCE_SIDE).clamp_min(self.sigma_floor)
         return first * (self.sigma_floor / first) ** min(update / self.updates, 1)
 
@@ -110,7 +110,7 @@ class Start(NamedTuple):
     cost: int
 
 
-def ladder(options: Options, noisy: bool) -> Iterator[Start]:
+def ladder(options: Options, noisy: bool, dims: int = 2) -> Iterator[Start]:
     """List starts of ever more iterations, without end; those of known noise do not go on alone.
 
     Parameters
@@ -119,6 +119,8 @@ def ladder(options: Options, noisy: bool) -> Iterator[Start]:
         What is asked for; a support that stays does so here.
     noisy : bool
         Whether the noise is known.
+    dims : int
+        Axes of a pattern: 3 for volumes.
 
     Returns
     -------
@@ -126,6 +128,7 @@ def ladder(options: Options, noisy: bool) -> Iterator[Start]:
     """
     for number, (length, threshold) in enumerate(itertools.chain(LADDER, itertools.cycle(LADDER[-TOGETHER:]))):
         steps = [Step("HIO", length), ENDING]
+        threshold = threshold if dims == 2 else IN_VOLUMES * threshold
         follow = options.shrinkwrap and Annealing(threshold, updates=round(REACH * length / Annealing.period))
         made = options._replace(steps=steps, shrinkwrap=follow, beta=BETA)
         if not noisy:
@@ -157,9 +160,10 @@ def escalate(rounds: Rounds, options: Options, budget: int) -> None:
 
 def _until_found(rounds: Rounds, options: Options, budget: int, among: torch.Tensor) -> None:
     """Make starts one after another; those of patterns that none found are brought together in the end."""
-    results, together = rounds.results, cost(rounds.results.slots, options, noisy=False, effort=SHORT)
+    results = rounds.results
+    together = cost(results.slots, options, noisy=False, effort=SHORT, dims=rounds.patterns.dims)
     left = together if together <= SHARE * budget else 0
-    for start in ladder(options, noisy=False):
+    for start in ladder(options, False, rounds.patterns.dims):
         results.most = max(budget - start.cost - left, 0)  # the first is made in any case
         if not (results.wanted() & among).any():
             break
@@ -171,8 +175,9 @@ def _until_found(rounds: Rounds, options: Options, budget: int, among: torch.Ten
 
 def _until_believed(rounds: Rounds, options: Options, budget: int, among: torch.Tensor) -> None:
     """Make a few starts, bring the best together, and hear the verdict, again and again."""
-    results, together = rounds.results, cost(rounds.results.slots, options, noisy=True, effort=SHORT)
-    starts, first = ladder(options, noisy=True), True
+    results = rounds.results
+    together = cost(results.slots, options, noisy=True, effort=SHORT, dims=rounds.patterns.dims)
+    starts, first = ladder(options, True, rounds.patterns.dims), True
     while True:
         few = list(itertools.islice(starts, TOGETHER))
         while first and len(few) > 1 and sum(start.cost for start in few) > budget:

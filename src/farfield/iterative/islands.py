@@ -1,5 +1,7 @@
 """Measured pixels that a reconstruction does not see, to judge it by: islands as large as speckles."""
 
+from functools import reduce
+
 import numpy as np
 import torch
 
@@ -19,19 +21,19 @@ def islands(
 
     Parameters
     ----------
-    measured : torch.Tensor, bool, shape (batch, M, M)
+    measured : torch.Tensor, bool, shape (batch, *frame)
         DC first.
     share : float
         Of the measured pixels, about.
     width : torch.Tensor, float, shape (batch,)
-        Of a speckle, in pixels.
+        Of a speckle, in pixels: islands are as wide along every axis.
     seed : int
     number : torch.Tensor, int64, shape (batch,)
         Islands depend on (seed, number) alone.
 
     Returns
     -------
-    torch.Tensor, bool, shape (batch, M, M)
+    torch.Tensor, bool, shape (batch, *frame)
     """
     held = [
         _islands(pixels, share, float(speckle), np.random.SeedSequence([seed, int(n)], spawn_key=(STREAM,)))
@@ -41,17 +43,17 @@ def islands(
 
 
 def _islands(measured: np.ndarray, share: float, speckle: float, seed: np.random.SeedSequence) -> np.ndarray:
-    """Discs at random until they hold so many measured pixels; fewer, if there is no room for more."""
-    side = len(measured)
-    line = np.minimum(np.arange(side), side - np.arange(side))
-    distance = np.hypot(line[:, None], line)
+    """Discs or balls at random until they hold so many measured pixels; fewer, if there is no room for more."""
+    lines = [np.minimum(np.arange(side), side - np.arange(side)) for side in measured.shape]
+    distance = reduce(np.hypot, np.ix_(*lines))
     radius = max(speckle / 2, 1.0)
     disc = np.argwhere(distance <= radius)
-    allowed = measured & (distance > CENTRE * speckle + radius)
-    held = np.zeros_like(measured)
-    for centre in np.random.default_rng(seed).permutation(np.argwhere(allowed)):
-        if held.sum() >= share * measured.sum():
+    allowed = np.flatnonzero(measured & (distance > CENTRE * speckle + radius))
+    held, count, wanted = np.zeros_like(measured), 0, share * measured.sum()
+    for centre in np.random.default_rng(seed).permutation(allowed):
+        if count >= wanted:
             break
-        rows, columns = ((disc + centre) % side).T
-        held[rows, columns] |= measured[rows, columns]
+        places = tuple(((disc + np.unravel_index(centre, measured.shape)) % measured.shape).T)
+        count += (measured[places] & ~held[places]).sum()
+        held[places] |= measured[places]
     return held

@@ -44,11 +44,11 @@ class Iterations:
         carried : dict
             What the step's iterations before these left.
         *tensors
-            Iterate, support, amplitude and, if some pixels were not measured, where; (batch, M, M), DC first.
+            Iterate, support, amplitude and, if some pixels were not measured, where; (batch, *frame), DC first.
 
         Returns
         -------
-        tuple of torch.Tensor, complex64, shape (batch, M, M)
+        tuple of torch.Tensor, complex64, shape (batch, *frame)
             Overwritten, on a GPU, by the next call.
         """
         key, name = (algorithm, count), f"{count} iterations of {algorithm}"
@@ -69,23 +69,23 @@ def _go(
     iterate: torch.Tensor,
     *constraints: torch.Tensor,
 ) -> Found:
-    step = ALGORITHMS[algorithm]
+    step, dims = ALGORITHMS[algorithm], iterate.ndim - 1
     if isinstance(step, Relaxation) and values == "complex" and iterate.is_cpu:
-        return project_and_relax(count, *step.mix(beta), iterate, *constraints)
-    project, allowed = _constrain(values, *constraints)
+        return project_and_relax(count, *step.mix(beta), iterate, *constraints, dims=dims)
+    project, allowed = _constrain(values, dims, *constraints)
     for _ in range(count):
         iterate, image = step(iterate, project, allowed, beta, carried)
     return iterate, image
 
 
 def _constrain(
-    values: str, support: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None
+    values: str, dims: int, support: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None
 ) -> tuple[Project, torch.Tensor]:
     """Make the modulus projection, and the pixels where objects may be.
 
     Positive objects may be where their last projection is above zero: it changes with each.
     """
-    project = partial(project_modulus, amplitude=amplitude, free=free)
+    project = partial(project_modulus, amplitude=amplitude, free=free, dims=dims)
     if values == "complex":
         return project, support
     allowed = support.clone()

@@ -3,20 +3,29 @@
 Nothing here knows the truth; the limits below were looked at on crystals of their own (docs/choices.md).
 """
 
+from itertools import product
+
 import torch
 
-from farfield.iterative.patterns import Patterns
+from farfield.iterative.patterns import Counts, Patterns
 from farfield.machine.passes import LEAST_POWER, magnitude
+from farfield.machine.shapes import frame_axes
 from farfield.physics.noise import deviance, mean_deviance
-from farfield.symmetry.actions import align
+from farfield.symmetry import actions, volumes
+
+PIXELS_AT_ONCE = 2**17
+"""Of a volume that is held against counts, in double precision."""
 
 SOLVED_RESIDUAL = 2e-5
 """Fourier residual that is rounding: a start is done, and no other start of its pattern is made."""
 
-NOISE = 1.3
-"""Deviance per degree of freedom that is still noise: that of right objects is 0.95 to 1.2."""
+NOISE = {2: 1.3, 3: 1.1}
+"""Deviance per degree of freedom that is still noise, by the axes of a pattern: that of right objects is 0.95 to 1.2.
 
-CERTAIN = 1.15
+Of volumes it is 0.99 to 1.09, of wrong objects 1.25 where photons are few: most voxels hold none (docs/choices.md).
+"""
+
+CERTAIN = {2: 1.15, 3: 1.05}
 """The same of objects for which escalating starts end: of right ones, brought together, 0.97 to 1.12."""
 
 MODEL = 0.05
@@ -37,22 +46,23 @@ RIVAL = 1.5
 
 def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
     """Relative misfit of the amplitudes of objects with their origin in pixel (0, 0), over the pixels in use."""
-    misfit = (magnitude(torch.fft.fft2(objects)) - patterns.amplitude).square()
+    axes = frame_axes(objects)
+    misfit = (magnitude(torch.fft.fftn(objects, dim=axes)) - patterns.amplitude).square_()
     if patterns.free is not None:
         misfit.masked_fill_(patterns.free, 0)
-    return (misfit.sum((-1, -2)) / patterns.amplitude.square().sum((-1, -2)).clamp_min(LEAST_POWER)).sqrt()
+    return (misfit.sum(axes) / patterns.amplitude.square().sum(axes).clamp_min(LEAST_POWER)).sqrt()
 
 
 def constrains(support: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-    """Tell whether supports, (batch, M, M), hold some pixels, fewer than half of the measured ones, and no twins.
+    """Tell whether supports, (batch, *frame), hold some pixels, fewer than half of the measured ones, and no twins.
 
     X, and iX half a frame from it, have the pattern of √2 X, exactly; but an object that is oversampled twice has
     next to nothing half a frame from itself.
     """
-    pixels = support.sum((-2, -1))
-    half = support.shape[-1] // 2
-    beside = [support & support.roll(shift, (-2, -1)) for shift in ((half, 0), (0, half), (half, half))]
-    twins = torch.stack([x.sum((-2, -1)) for x in beside]).amax(0)
+    axes = frame_axes(support)
+    pixels = support.sum(axes)
+    shifts = list(product(*((0, side // 2) for side in support.shape[1:])))[1:]  # but for none
+    twins = torch.stack([(support & support.roll(shift, axes)).sum(axes) for shift in shifts]).amax(0)
     return (pixels > 0) & (2 * pixels < measured) & (twins <= TWINS * pixels)
 
 
@@ -74,7 +84,7 @@ def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, M, M)
+    objects : torch.Tensor, complex64, shape (batch, *frame)
         Their origin in pixel (0, 0).
     pixels : torch.Tensor, int64, shape (batch,)
         In the support.
@@ -87,22 +97,27 @@ def deviances(objects: torch.Tensor, pixels: torch.Tensor, patterns: Patterns) -
         units of what Poisson's law gives on average at such counts, so that a right object has 1 for few photons too.
         NaN where the noise is not known, or nothing is held.
     """
-    photon = patterns.counts.photon
     if not patterns.noisy().any():
         return (torch.full(pixels.shape, torch.nan, device=pixels.device),) * 2
-    expected = (magnitude(torch.fft.fft2(objects)).double().square() + patterns.counts.background) / photon
-    counts = patterns.counts.intensity / photon
-    found, usual = deviance(counts, expected), mean_deviance(expected)
-    free = torch.zeros_like(found, dtype=torch.bool) if patterns.free is None else patterns.free
+    field = magnitude(torch.fft.fftn(objects, dim=frame_axes(objects)))
+    free = torch.zeros_like(field, dtype=torch.bool) if patterns.free is None else patterns.free
     left = freedom(pixels, patterns.measured())
-    used = (_ratio(found, usual, ~free) / left).where(left > 0, torch.inf)
-    held = torch.full_like(used, torch.nan) if patterns.held is None else _ratio(found, usual, patterns.held)
-    return used.float(), held.float()
+    used, *held = _ratios(field, patterns.counts, ~free, *([] if patterns.held is None else [patterns.held]))
+    used = (used / left).where(left > 0, torch.inf).float()
+    return used, held[0].float() if held else torch.full_like(used, torch.nan)
 
 
-def _ratio(found: torch.Tensor, usual: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    found, usual = ((x * where).sum((-2, -1)) for x in (found, usual))
-    return found / usual
+def _ratios(field: torch.Tensor, counts: Counts, *kinds: torch.Tensor) -> list[torch.Tensor]:
+    """Deviance of far fields' magnitudes over the usual one, in pixels of each kind; volumes are read in slabs."""
+    rows = field.shape[1] if field.ndim == 3 else max(1, PIXELS_AT_ONCE // field[0, 0].numel())
+    parts = zip(*(x.expand_as(field).split(rows, 1) for x in (field, *counts, *kinds)), strict=True)
+    sums = [[0.0, 0.0] for _ in kinds]
+    for size, intensity, photon, background, *chosen in parts:
+        expected = (size.double().square() + background) / photon
+        both = deviance(intensity / photon, expected), mean_deviance(expected)
+        for total, where in zip(sums, chosen, strict=True):
+            total[:] = (old + (x * where).sum(frame_axes(x)) for old, x in zip(total, both, strict=True))
+    return [found / usual for found, usual in sums]
 
 
 def believes(
@@ -117,9 +132,10 @@ def believes(
     -------
     torch.Tensor, bool, shape (batch,)
     """
-    noise = residual.square() * (NOISE / deviance).nan_to_num(0.0)
+    limit = NOISE[patterns.dims]
+    noise = residual.square() * (limit / deviance).nan_to_num(0.0)
     explained = (residual.square() <= noise + MODEL**2) & (agreement <= AGREEMENT)
-    return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= NOISE)))
+    return constrains(support, patterns.measured()) & (explained | (agreement.isnan() & (deviance <= limit)))
 
 
 def agreement(objects: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
@@ -127,7 +143,7 @@ def agreement(objects: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, starts, M, M)
+    objects : torch.Tensor, complex64, shape (batch, starts, *frame)
         Origin in the centre, the best first.
     rank : torch.Tensor, float32, shape (batch, starts)
         Infinite where there is none.
@@ -150,7 +166,7 @@ def differences(objects: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, starts, M, M)
+    objects : torch.Tensor, complex64, shape (batch, starts, *frame)
         Origin in the centre, the best first.
 
     Returns
@@ -158,6 +174,11 @@ def differences(objects: torch.Tensor) -> torch.Tensor:
     torch.Tensor, float32, shape (batch, starts - 1)
         ‖A - B‖² / ‖A‖² after alignment.
     """
-    best = objects[:, :1].expand(-1, objects.shape[1] - 1, -1, -1)
-    power = objects[:, 0].abs().square().sum((-2, -1)).clamp_min(LEAST_POWER)
-    return (align(best, objects[:, 1:]) - best).abs().square().sum((-2, -1)) / power[:, None]
+    best, axes = objects[:, :1].expand_as(objects[:, 1:]), frame_axes(objects, 2)
+    power = objects[:, 0].abs().square().sum(axes).clamp_min(LEAST_POWER)
+    return (align(best, objects[:, 1:]) - best).abs().square().sum(axes) / power[:, None]
+
+
+def align(reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
+    """Give the symmetric copies of starts, (batch, starts, *frame), that resemble their references most."""
+    return (actions if estimate.ndim == 4 else volumes).align(reference, estimate)

@@ -1,6 +1,7 @@
 """Objects that make what was measured likeliest; where photons are few, those of the nearest amplitudes are not."""
 
 from collections.abc import Callable
+from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from farfield.iterative.descent import Unknowns, alike, minimise
 from farfield.iterative.patterns import Patterns
 from farfield.machine import passes
+from farfield.machine.shapes import frame_axes
 
 DARK = 0.1
 """Counts added to what is expected: without them, dark pixels that were hit by chance would rule (as in PyNX)."""
@@ -18,9 +20,9 @@ def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, 
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, M, M)
+    objects : torch.Tensor, complex64, shape (batch, *frame)
         Where to begin, the origin in pixel (0, 0).
-    support : torch.Tensor, bool, shape (batch, M, M)
+    support : torch.Tensor, bool, shape (batch, *frame)
     patterns : Patterns
         Whose noise is known.
     iterations : int
@@ -28,7 +30,7 @@ def likeliest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, 
 
     Returns
     -------
-    torch.Tensor, complex64, shape (batch, M, M)
+    torch.Tensor, complex64, shape (batch, *frame)
     """
     return _descend(_poisson, objects, support, patterns, iterations)
 
@@ -38,16 +40,16 @@ def nearest(objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, it
 
     Parameters
     ----------
-    objects : torch.Tensor, complex64, shape (batch, M, M)
+    objects : torch.Tensor, complex64, shape (batch, *frame)
         Where to begin, the origin in pixel (0, 0).
-    support : torch.Tensor, bool, shape (batch, M, M)
+    support : torch.Tensor, bool, shape (batch, *frame)
     patterns : Patterns
     iterations : int
         Of L-BFGS, at most.
 
     Returns
     -------
-    torch.Tensor, complex64, shape (batch, M, M)
+    torch.Tensor, complex64, shape (batch, *frame)
     """
     return _descend(_gauss, objects, support, patterns, iterations)
 
@@ -57,10 +59,10 @@ class Law(NamedTuple):
 
     Attributes
     ----------
-    unit : torch.Tensor, float32, shape (batch, 1, 1)
+    unit : torch.Tensor, float32, shape (batch, 1, 1), or (batch, 1, 1, 1) for volumes
         Of objects, such that L-BFGS begins with steps of the right size and rounds numbers near 1.
     descend : callable
-        Far fields (batch, M, M) of an orthogonal transform → values (batch,) and gradients (batch, M, M).
+        Far fields (batch, *frame) of an orthogonal transform → values (batch,) and gradients (batch, *frame).
     """
 
     unit: torch.Tensor
@@ -68,10 +70,10 @@ class Law(NamedTuple):
 
 
 def _gauss(patterns: Patterns) -> Law:
-    scale = patterns.amplitude.square().mean((-2, -1), keepdim=True).sqrt()
+    scale = patterns.amplitude.square().mean(frame_axes(patterns.amplitude), keepdim=True).sqrt()
     amplitude = patterns.amplitude / scale
     free = torch.zeros_like(amplitude, dtype=torch.bool) if patterns.free is None else patterns.free
-    return Law(scale / amplitude.shape[-1], lambda field: passes.misfit(field, amplitude, free))
+    return Law(scale / sqrt(amplitude[0].numel()), lambda field: passes.misfit(field, amplitude, free))
 
 
 def _poisson(patterns: Patterns) -> Law:
@@ -79,24 +81,25 @@ def _poisson(patterns: Patterns) -> Law:
     counts = (patterns.counts.intensity / photon).float()
     dark = (patterns.counts.background / photon + DARK).float().expand(frame).contiguous()
     # Far fields in roots of photons, where a quarter of the likelihood is as curved as half the misfit of amplitudes.
-    one = photon.mean((-2, -1), keepdim=True)
+    one = photon.mean(frame_axes(photon), keepdim=True)
     weight = (one / photon).sqrt().float().expand(frame).contiguous()
     if patterns.free is not None:  # nothing is expected and nothing counted there
         counts, weight = (x.masked_fill(patterns.free, 0) for x in (counts, weight))
-    return Law((one.sqrt() / frame[-1]).float(), lambda field: passes.unlikelihood(field, counts, dark, weight))
+    unit = (one.sqrt() / sqrt(frame[1:].numel())).float()
+    return Law(unit, lambda field: passes.unlikelihood(field, counts, dark, weight))
 
 
 def _descend(
     law: Callable[[Patterns], Law], objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, iterations: int
 ) -> torch.Tensor:
     """Descend in the pixels of supports, which are few, those of as many unknowns together."""
-    found = torch.empty_like(objects)
+    found, axes = torch.empty_like(objects), frame_axes(objects)
     for which, unknowns in alike(support):
         unit, descend = law(patterns[which])
 
         def objective(point: torch.Tensor, unknowns: Unknowns = unknowns, descend: Callable = descend) -> tuple:
-            value, slope = descend(torch.fft.fft2(unknowns.images(point), norm="ortho"))
-            return value[:, None], unknowns.points(torch.fft.ifft2(slope, norm="ortho"))
+            value, slope = descend(torch.fft.fftn(unknowns.images(point), dim=axes, norm="ortho"))
+            return value[:, None], unknowns.points(torch.fft.ifftn(slope, dim=axes, norm="ortho"))
 
         point = minimise(objective, unknowns.points(objects[which] / unit), iterations)
         found[which] = unknowns.images(point) * unit

@@ -21,7 +21,9 @@ Algorithm = Callable[[torch.Tensor, Project, torch.Tensor, float, Carried], tupl
 stands); what is carried is changed in place."""
 
 
-def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None) -> torch.Tensor:
+def project_modulus(
+    iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor | None = None, dims: int = 2
+) -> torch.Tensor:
     """Give the iterate's far field the measured amplitudes, keeping its phases.
 
     Parameters
@@ -31,13 +33,16 @@ def project_modulus(iterate: torch.Tensor, amplitude: torch.Tensor, free: torch.
         Square root of the intensity, DC first.
     free : torch.Tensor, bool, shape (…, M, M), optional
         Pixels that were not measured: the field there stays as it is.
+    dims : int
+        Axes of a frame, the last ones.
 
     Returns
     -------
     torch.Tensor, complex64, shape (…, M, M)
     """
-    field = give_modulus(torch.fft.fft2(iterate), amplitude, free, 1 / (iterate.shape[-2] * iterate.shape[-1]))
-    return torch.fft.ifft2(field, norm="forward")
+    axes, pixels = tuple(range(-dims, 0)), iterate.shape[-dims:].numel()
+    field = give_modulus(torch.fft.fftn(iterate, dim=axes), amplitude, free, 1 / pixels)
+    return torch.fft.ifftn(field, dim=axes, norm="forward")
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ def reconstruct(
     Parameters
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
-        DC in the centre, oversampled at least twice. It is computed where the tensor lies, CPU or GPU. Stacks are of
-        patterns in two dimensions: a rocking scan is none.
+        DC in the centre, oversampled at least twice. It is computed where the tensor lies, CPU or GPU. A rocking scan
+        is no stack of patterns but a volume, (…, D, H, W), of ``dimensions=3``.
     recipe : str, optional
         Such as ``2*(450*HIO+50*ER)``; algorithms are those of `ALGORITHMS`. If only `starts` are told, `RECIPE`, or
         `WARM_RECIPE` if there is a `start`.
@@ -148,8 +148,11 @@ def reconstruct(
         The best of what the best starts came to together (`KEPT`, or `GROUP` of those that escalate), each in the
         support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the
         better half of the starts, aligned with the best; or every start. The latter two make every start.
-    dimensions : 2, optional
-        Says that as many patterns as pixels a side are a stack, and no volume.
+    dimensions : {2, 3}, optional
+        Axes of a pattern, the last ones. 3 is for volumes, (…, D, H, W) wherever (…, M, M) is written here, each axis
+        even and of a length of its own, the first of 16 frames or more; 2 says that as many patterns as pixels a side
+        are a stack. Of volumes σ is scaled by the object's extent along each axis; what a beamstop hides is left to
+        the projections (patterns: solved for); outliers are looked for frame by frame along the first axis.
     mask_outliers : bool
         Mask what no far field shows: single hot pixels, flags, lines of one value (`physics.outliers`). Without it
         they are warned of, and nothing is called solved.
@@ -163,8 +166,9 @@ def reconstruct(
     Raises
     ------
     ValueError
-        If the patterns are not square, even and finite, have nothing measured or no DC in the centre, the start is
-        not of their shape, not finite or empty, or an option is out of range; or if a GPU's memory does not suffice.
+        If the patterns are not square (volumes may be oblong), even and finite, have nothing measured or no DC in the
+        centre, the start is not of their shape, not finite or empty, or an option is out of range; or if a GPU's
+        memory does not suffice.
     """
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
@@ -216,7 +220,7 @@ def reconstruct(
                 if keep in GROUPS:
                     rounds.bring_together(options, ~results.done, LONG)
             bar.update(bar.total - bar.n)
-        return _finished(results, patterns, suspect, keep, intensity.shape[:-2])
+        return _finished(results, patterns, suspect, keep, intensity.shape[: -patterns.dims])
 
 
 def _read_budget(budget: int | None, told: list[str]) -> int | None:

@@ -4,16 +4,10 @@ import torch
 
 from farfield.iterative.beamstop import hidden
 from farfield.iterative.consensus import KEPT, Consensus
-from farfield.iterative.judging import (
-    agreement,
-    believes,
-    constrains,
-    deviances,
-    residual_of,
-)
+from farfield.iterative.judging import agreement, align, believes, constrains, deviances, residual_of
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.starts import Run, Starts
-from farfield.symmetry.actions import align
+from farfield.machine.shapes import frame_axes
 
 
 class Results:
@@ -21,7 +15,7 @@ class Results:
 
     Attributes
     ----------
-    objects : torch.Tensor, complex64, shape (patterns, slots, M, M)
+    objects : torch.Tensor, complex64, shape (patterns, slots, *frame)
         Origin in the centre; in no order until `sort`.
     support : torch.Tensor, bool, the same shape
     residual, rank : torch.Tensor, float32, shape (patterns, slots)
@@ -40,18 +34,18 @@ class Results:
     """
 
     def __init__(self, patterns: Patterns, starts: int, slots: int, every: bool):
-        count, side = len(patterns.number), patterns.amplitude.shape[-1]
+        count, frame = len(patterns.number), patterns.frame
         self.slots, self.every = slots, every
         device = patterns.amplitude.device
         self.measured = patterns.measured()
-        self.objects = torch.zeros(count, slots, side, side, dtype=torch.complex64, device=device)
-        self.support = torch.zeros(count, slots, side, side, dtype=torch.bool, device=device)
+        self.objects = torch.zeros(count, slots, *frame, dtype=torch.complex64, device=device)
+        self.support = torch.zeros(count, slots, *frame, dtype=torch.bool, device=device)
         self.residual = torch.full((count, slots), torch.inf, device=device)
         self.rank = self.residual.clone()
         self.done = torch.zeros(count, dtype=torch.bool, device=device)
         self.believed, self.most = self.done.clone(), float("inf")
         under = hidden(patterns)
-        self.blind = torch.zeros_like(self.done) if under is None else under.any(-1).any(-1)
+        self.blind = torch.zeros_like(self.done) if under is None else under.flatten(1).any(1)
         self.more = torch.zeros(count, dtype=torch.int64, device=device)
         unknown = torch.full((count, starts), torch.nan, device=device)
         whole = torch.zeros(count, starts, dtype=torch.int64, device=device)
@@ -109,8 +103,8 @@ class Results:
 
     def judge(self, patterns: Patterns, which: torch.Tensor, agreement: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Tell of the best of patterns of these numbers, (some,), its two deviances, and whether to believe it."""
-        part, pixels = patterns[which], self.support[which, 0].sum((-2, -1))
-        found = deviances(torch.fft.ifftshift(self.objects[which, 0], dim=(-2, -1)), pixels, part)
+        part, pixels = patterns[which], self.support[which, 0].flatten(1).sum(1)
+        found = deviances(torch.fft.ifftshift(self.objects[which, 0], dim=frame_axes(self.objects, 2)), pixels, part)
         return *found, believes(self.residual[which, 0], found[0], agreement, self.support[which, 0], part)
 
     def agreement(self, which: torch.Tensor) -> torch.Tensor:
@@ -123,9 +117,10 @@ class Results:
     def average(self, patterns: Patterns) -> None:
         """Keep the mean of the better half of each pattern's starts, sorted, aligned with the best."""
         half = (self.objects.shape[1] + 1) // 2
-        same = align(self.objects[:, :1].expand(-1, half, -1, -1), self.objects[:, :half])
+        same = align(self.objects[:, :1].expand_as(self.objects[:, :half]), self.objects[:, :half])
         self.objects, self.support = same.mean(1, keepdim=True), (same != 0).any(1, keepdim=True)
-        self.residual = residual_of(torch.fft.ifftshift(self.objects[:, 0], dim=(-2, -1)), patterns)[:, None]
+        mean = torch.fft.ifftshift(self.objects[:, 0], dim=frame_axes(same, 2))
+        self.residual = residual_of(mean, patterns)[:, None]
 
     def sort(self) -> None:
         """Bring the best of each pattern to its first slot, and so on."""
@@ -137,12 +132,14 @@ class Results:
 
 def centre(objects: torch.Tensor, support: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Roll each object so that its centre of mass, on the torus, is the origin in the frame's centre."""
-    side = objects.shape[-1]
-    mass = objects.abs().square()
-    angle = torch.exp(2j * torch.pi * torch.arange(side, device=objects.device) / side)
-    centres = torch.stack([(mass.sum(-1) * angle).sum(-1), (mass.sum(-2) * angle).sum(-1)], -1).angle()
-    shift = side // 2 - (centres * side / (2 * torch.pi)).round().long()
-    rows, columns = ((torch.arange(side, device=objects.device) - shift[:, axis, None]) % side for axis in (0, 1))
-    place = (rows[:, :, None] * side + columns[:, None]).flatten(1)
-    objects, support = (x.flatten(1).gather(1, place).view(x.shape) for x in (objects, support))
+    mass, axes, place = objects.abs().square(), frame_axes(objects), 0
+    for axis in axes:
+        side = objects.shape[axis]
+        line = torch.arange(side, device=objects.device)
+        angle = torch.exp(2j * torch.pi * line / side)
+        centre = (mass.sum([other for other in axes if other != axis]) * angle).sum(-1).angle()
+        shift = side // 2 - (centre * side / (2 * torch.pi)).round().long()
+        lines = (line - shift[:, None]) % side
+        place = place * side + lines.view(-1, *(side if other == axis else 1 for other in axes))
+    objects, support = (x.flatten(1).gather(1, place.flatten(1)).view(x.shape) for x in (objects, support))
     return objects, support

@@ -48,21 +48,21 @@ class Rounds(NamedTuple):
         def made(pairs: torch.Tensor) -> tuple:
             return _made(pairs, self.patterns, options)
 
-        side, noisy, first = self.patterns.amplitude.shape[-1], self.patterns.noisy(), numbers.start
+        frame, noisy, first = self.patterns.frame.numel(), self.patterns.noisy(), numbers.start
         while first < numbers.stop and len(todo := (self.results.wanted() & among).nonzero()[:, 0]):
             # Noise leaves no residual that would end a pattern's starts early. Without noise the first start may do.
-            busy = max(1, self.threads // len(split(todo, side, 0)))
+            busy = max(1, self.threads // len(split(todo, frame, 0)))
             at_once = len(numbers) if self.results.every or noisy[todo].all() else busy
             numbered = torch.arange(first, min(first + at_once, numbers.stop), device=todo.device)
             pairs = torch.cartesian_prod(numbered, todo).flip(-1)
-            for batch in self.go(made, split(pairs, side, self.threads)):
+            for batch in self.go(made, split(pairs, frame, self.threads)):
                 self.results.add(*batch)
                 self.bar.update(len(batch[0]))
             first += at_once
 
     def bring_together(self, options: Options, among: torch.Tensor, effort: Effort) -> None:
         """Let the best starts of these patterns, (patterns,), go on together."""
-        noisy, side = self.patterns.noisy(), self.patterns.amplitude.shape[-1]
+        noisy, frame = self.patterns.noisy(), self.patterns.frame.numel()
 
         def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
             group = self.results.objects[part], self.results.support[part]
@@ -71,7 +71,7 @@ class Rounds(NamedTuple):
         if self.results.objects.shape[1] > 1:
             for alike in (among & noisy, among & ~noisy):  # only where the noise is known is there a likelihood
                 if alike.any():
-                    for found in self.go(together, split(alike.nonzero()[:, 0], side, self.threads)):
+                    for found in self.go(together, split(alike.nonzero()[:, 0], frame, self.threads)):
                         self.results.replace(*found)
 
     def believe(self, among: torch.Tensor) -> None:
@@ -79,7 +79,7 @@ class Rounds(NamedTuple):
         which = among.nonzero()[:, 0]
         deviance, _, believed = self.results.judge(self.patterns, which, self.results.agreement(which))
         several = self.results.rank[which].isfinite().sum(-1) > 1
-        self.results.believed[which] = believed & several & (deviance <= judging.CERTAIN)
+        self.results.believed[which] = believed & several & (deviance <= judging.CERTAIN[self.patterns.dims])
 
 
 def _made(pairs: torch.Tensor, patterns: Patterns, options: Options) -> tuple:
@@ -91,6 +91,6 @@ def _made(pairs: torch.Tensor, patterns: Patterns, options: Options) -> tuple:
     for _ in run.iterate_all():
         pass
     run.finish()
-    pixels = run.supports.sum((-2, -1))
+    pixels = run.supports.flatten(1).sum(1)
     found = judging.deviances(run.objects, pixels, part)
     return numbers, numbered, run, (run.residual, pixels, run.iterations, threshold, *found)

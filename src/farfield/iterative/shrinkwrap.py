@@ -1,14 +1,20 @@
 """Shrinkwrap (Marchesini et al., Phys. Rev. B 68, 140101, 2003): the support is found along with the object."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 
 from farfield.machine.passes import magnitude
+from farfield.machine.shapes import frame_axes
 
 REFERENCE_SIDE = 32
 """Side of the object's frame, in pixels, for which the first σ is given: larger frames hold larger objects."""
 
+
+IN_VOLUMES = 0.7
+"""Share of thresholds chosen for patterns that suits volumes: there some pixels of an object on its way outshine the
+others more, and a quarter of the maximum leaves a quarter of the object, which never comes back (docs/choices.md)."""
 
 CRYSTAL = 0.448
 """Half the root of the area of a crystal's autocorrelation above 4 %, of its frame's side: 0.45 ± 0.07."""
@@ -65,12 +71,13 @@ class Shrinkwrap:
         return self.threshold if isinstance(self.threshold, tuple) else (self.threshold,)
 
     def first_support(self, amplitude: torch.Tensor) -> torch.Tensor:
-        """Threshold the autocorrelation of (batch, M, M) patterns, given as amplitudes, DC first."""
-        correlation = magnitude(torch.fft.ifft2(amplitude.square().to(torch.complex64), norm="forward"))
-        return correlation > self.autocorrelation * correlation.amax((-1, -2), keepdim=True)
+        """Threshold the autocorrelation of (batch, *frame) patterns, given as amplitudes, DC first."""
+        axes = frame_axes(amplitude)
+        correlation = magnitude(torch.fft.ifftn(amplitude.square().to(torch.complex64), dim=axes, norm="forward"))
+        return correlation > self.autocorrelation * correlation.amax(axes, keepdim=True)
 
     def width(self, update: int, side: torch.Tensor) -> torch.Tensor:
-        """Blur at the update of this number (from 0), in pixels, for objects' frames of these sides, (batch,)."""
+        """Blur at the update of this number (from 0), in pixels, for objects' frames of these sides, (batch, …)."""
         return (self.sigma * (1 - self.decay) ** update * side / REFERENCE_SIDE).clamp_min(self.sigma_floor)
 
 
@@ -83,27 +90,54 @@ def update(image: torch.Tensor, sigma: torch.Tensor, threshold: torch.Tensor) ->
 
     Parameters
     ----------
-    image : torch.Tensor, complex64, shape (batch, M, M)
-    sigma : torch.Tensor, float, shape (batch,)
+    image : torch.Tensor, complex64, shape (batch, *frame)
+    sigma : torch.Tensor, float, shape (batch,) or (batch, axes)
         Of the Gaussian, in pixels.
     threshold : torch.Tensor, float, shape (batch,)
 
     Returns
     -------
-    torch.Tensor, bool, shape (batch, M, M)
+    torch.Tensor, bool, shape (batch, *frame)
     """
-    side = image.shape[-1]
-    frequency = torch.fft.fftfreq(side, device=image.device)
-    line = torch.exp(-2 * (torch.pi * sigma[:, None] * frequency) ** 2)
-    kernel = line[:, :, None] * line[:, None, : side // 2 + 1]
-    blurred = torch.fft.irfft2(torch.fft.rfft2(magnitude(image)) * kernel, s=image.shape[-2:])
-    return blurred > threshold[:, None, None] * blurred.amax((-1, -2), keepdim=True)
+    frame, axes = image.shape[1:], frame_axes(image)
+    each = sigma.view(len(sigma), -1).expand(-1, len(frame))
+    blurred = torch.fft.irfftn(torch.fft.rfftn(magnitude(image), dim=axes).mul_(_kernel(each, frame)), frame, axes)
+    return blurred > threshold.view(-1, *[1] * len(frame)) * blurred.amax(axes, keepdim=True)
+
+
+def _kernel(sigma: torch.Tensor, frame: torch.Size) -> torch.Tensor:
+    """Far fields of Gaussians of these widths, (batch, axes), of which the last axis is halved."""
+    lines = []
+    for axis, side in enumerate(frame):
+        frequency = torch.fft.fftfreq(side, device=sigma.device)
+        line = torch.exp(-2 * (torch.pi * sigma[:, axis, None] * frequency) ** 2)
+        lines.append(line.view(-1, *(side if other == axis else 1 for other in range(len(frame)))))
+    return reduce(torch.mul, [*lines[:-1], lines[-1][..., : frame[-1] // 2 + 1]])
 
 
 def object_side(support: torch.Tensor) -> torch.Tensor:
-    """Estimate the side of objects' frames from the autocorrelation's support, (batch, M, M), above 4 %: (batch,).
+    """Estimate the sides of objects' frames from the autocorrelation's support above 4 %.
 
-    A convex object's autocorrelation is four times as large. `CRYSTAL` makes it the frame in which such an object
-    would be a crystal of the study, for which σ is given.
+    A convex object's autocorrelation is twice as long along each axis. `CRYSTAL` makes it the frame in which such an
+    object would be a crystal of the study, for which σ is given.
+
+    Parameters
+    ----------
+    support : torch.Tensor, bool, shape (batch, *frame)
+        The origin in pixel (0, 0).
+
+    Returns
+    -------
+    torch.Tensor, float32, shape (batch,), or (batch, 3) for volumes, whose axes may have pixels of different sizes
     """
-    return support.sum((-2, -1)).sqrt() / 2 / CRYSTAL
+    pixels = support.flatten(1).sum(1)
+    if support.ndim == 3:
+        return pixels.sqrt() / 2 / CRYSTAL
+    moments = []
+    for axis, side in enumerate(support.shape[1:], 1):
+        others = tuple(other for other in range(1, support.ndim) if other != axis)
+        place = torch.fft.fftfreq(side, 1 / side, device=support.device)
+        moments.append((support.sum(others) * place.square()).sum(1))
+    extent = torch.stack(moments, 1).clamp_min(1).sqrt()
+    share = extent / extent.log().mean(1, keepdim=True).exp()
+    return pixels[:, None] ** (1 / 3) * share / 2 / CRYSTAL

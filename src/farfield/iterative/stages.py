@@ -60,7 +60,7 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
     """
     patterns, chosen, _ = read_asked(intensity, recipe, **options)
     run = begin(patterns, chosen, torch.zeros_like(patterns.number))
-    return _stages(run, patterns, intensity.shape[:-2])
+    return _stages(run, patterns, intensity.shape[: -patterns.dims])
 
 
 def _stages(run: Run, patterns: Patterns, batch: torch.Size) -> Iterator[State]:

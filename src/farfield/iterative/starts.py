@@ -17,7 +17,7 @@ from farfield.iterative.recipe import Step
 from farfield.iterative.shrinkwrap import Shrinkwrap, update
 from farfield.machine.graphs import Captured
 from farfield.machine.passes import LEAST_POWER, magnitude
-from farfield.machine.shapes import described
+from farfield.machine.shapes import described, frame_axes
 from farfield.physics.diffraction import to_frame
 
 STREAM = 2
@@ -61,9 +61,9 @@ class Options(NamedTuple):
     shrinkwrap: Shrinkwrap | None  # None for a support that stays
     beta: float
     seed: int
-    side: torch.Tensor  # (batch,): of the objects' frames, in pixels
-    support: torch.Tensor | None  # (batch, M, M) in FFT order, or None for the start's or the autocorrelation's
-    start: torch.Tensor | None  # (batch, M, M) in FFT order: the first start of all; None for a random one
+    side: torch.Tensor  # (batch,), or (batch, 3) for volumes: of the objects' frames, in pixels
+    support: torch.Tensor | None  # (batch, *frame) in FFT order, or None for the start's or the autocorrelation's
+    start: torch.Tensor | None  # (batch, *frame) in FFT order: the first start of all; None for a random one
     values: str = "complex"
     enough: float = SOLVED_RESIDUAL  # residual that ends a start: it has found the object
     hopeless: float = float("inf")  # residual that ends a start where it comes to error reduction: it will not
@@ -71,7 +71,7 @@ class Options(NamedTuple):
     finish: int = 0  # iterations of L-BFGS for a complex object that is found
 
 
-def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
+def read_start(start: torch.Tensor, intensity: torch.Tensor, dims: int = 2) -> torch.Tensor:
     """Check objects to start from, and bring them to the patterns' frame, origin to pixel (0, 0).
 
     Parameters
@@ -79,10 +79,12 @@ def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
     start : torch.Tensor, complex or float, shape (h, w) or (…, h, w)
         Of any scale; the origin in ``[h // 2, w // 2]``.
     intensity : torch.Tensor, float, shape (…, M, M)
+    dims : int
+        Axes of a frame: 3 for volumes.
 
     Returns
     -------
-    torch.Tensor, complex64, shape (batch, M, M)
+    torch.Tensor, complex64, shape (batch, *frame)
         With a maximum magnitude of 1.
 
     Raises
@@ -90,28 +92,32 @@ def read_start(start: torch.Tensor, intensity: torch.Tensor) -> torch.Tensor:
     ValueError
         If they are no objects of these patterns, or hold nothing.
     """
-    side = intensity.shape[-1]
-    _check_start(start, intensity)
+    frame, axes = intensity.shape[-dims:], tuple(range(-dims, 0))
+    _check_start(start, intensity, dims)
     start = start.detach()  # a network's output remembers how it was made
-    largest = start.abs().amax((-2, -1), keepdim=True)
+    largest = start.abs().amax(axes, keepdim=True)
     if not bool(torch.isfinite(largest).all()) or not bool((largest > 0).all()):
         raise ValueError(
             "expected a start of finite pixels, some of them not zero, got NaN, infinity or an empty one; "
             "leave start= out for a random one"
         )
-    framed = to_frame((start / largest).to(intensity.device, torch.complex64), side, side)
-    return torch.fft.ifftshift(framed, dim=(-2, -1)).expand(intensity.shape).reshape(-1, side, side)
+    framed = to_frame((start / largest).to(intensity.device, torch.complex64), *frame)
+    return torch.fft.ifftshift(framed, dim=axes).expand(intensity.shape).reshape(-1, *frame)
 
 
-def _check_start(start: torch.Tensor, intensity: torch.Tensor) -> None:
+def _check_start(start: torch.Tensor, intensity: torch.Tensor, dims: int) -> None:
     """Refuse what has not the type or the shape of objects of these patterns, in one sentence."""
-    fits = isinstance(start, torch.Tensor) and (start.is_complex() or start.is_floating_point()) and start.ndim >= 2
+    batch, frame = intensity.shape[:-dims], intensity.shape[-dims:]
+    fits = (
+        isinstance(start, torch.Tensor) and (start.is_complex() or start.is_floating_point()) and start.ndim >= dims
+    )
     if fits:
-        fits = start.shape[:-2] in ((), intensity.shape[:-2]) and max(start.shape[-2:]) <= intensity.shape[-1]
+        fits = start.shape[:-dims] in ((), batch)
+        fits &= all(own <= side for own, side in zip(start.shape[-dims:], frame, strict=True))
     if not fits:
-        side, batch = intensity.shape[-1], tuple(intensity.shape[:-2])
+        sides, batch = " × ".join(map(str, frame)), tuple(batch)
         raise ValueError(
-            f"expected a start as a complex or float torch tensor in a frame of at most {side} × {side}, its other "
+            f"expected a start as a complex or float torch tensor in a frame of at most {sides}, its other "
             f"dimensions {batch} as the patterns' or none, got {described(start)}; convert it, or crop it with "
             "diffraction.to_frame"
         )
@@ -119,12 +125,13 @@ def _check_start(start: torch.Tensor, intensity: torch.Tensor) -> None:
 
 def warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
     """Measured amplitudes with the phases of objects' far fields, and their own field where nothing was measured."""
-    power = magnitude(torch.fft.fft2(start)).square()
+    axes = frame_axes(start)
+    power = magnitude(torch.fft.fftn(start, dim=axes)).square_()
     if patterns.free is not None:  # what is left free must be of the pattern's scale
         power.masked_fill_(patterns.free, 0)
-    measured = patterns.amplitude.square().sum((-2, -1), keepdim=True)
-    scale = (measured / power.sum((-2, -1), keepdim=True).clamp_min(LEAST_POWER)).sqrt()
-    return project_modulus(scale * start, patterns.amplitude, patterns.free)
+    measured = patterns.amplitude.square().sum(axes, keepdim=True)
+    scale = (measured / power.sum(axes, keepdim=True).clamp_min(LEAST_POWER)).sqrt()
+    return project_modulus(scale * start, patterns.amplitude, patterns.free, patterns.dims)
 
 
 def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.Tensor:
@@ -132,12 +139,12 @@ def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.
     amplitude = patterns.filled
     phases = [
         np.random.default_rng(np.random.SeedSequence([seed, number, start], spawn_key=(STREAM,))).random(
-            amplitude.shape[-2:], np.float32
+            patterns.frame, np.float32
         )
         for number, start in zip(patterns.number.tolist(), starts.tolist(), strict=True)
     ]
     angle = 2 * torch.pi * torch.from_numpy(np.stack(phases)).to(amplitude.device)
-    return torch.fft.ifft2(torch.polar(amplitude, angle))
+    return torch.fft.ifftn(torch.polar(amplitude, angle), dim=frame_axes(amplitude))
 
 
 def begin(patterns: Patterns, options: Options, starts: torch.Tensor) -> "Run":
@@ -223,7 +230,7 @@ class Run:
         return self.image
 
     def _iterate(self, algorithm: str, count: int, carried: Carried) -> None:
-        free = self.patterns.free
+        free, self.image = self.patterns.free, self.iterate  # the old image makes room
         tensors = (self.iterate, self.support, self.patterns.amplitude, *(() if free is None else (free,)))
         self.iterate, self.image = self.make(algorithm, count, carried, *tensors)
         self.done += count
@@ -232,7 +239,7 @@ class Run:
         """Make the update of the support of this number."""
         sigma = self.options.shrinkwrap.width(number, self.options.side[self.patterns.number])
         self.support = self.follow(self.image, sigma, self.threshold)
-        under = beamstop.hidden(self.patterns)
+        under = beamstop.solvable(self.patterns)
         if under is not None:
             self.iterate = beamstop.settle(self.iterate, self.image, self.support, under)
 
@@ -244,7 +251,7 @@ class Run:
         patterns = self.whole[found]
         self.objects[found] = nearest(self.objects[found], self.supports[found], patterns, self.options.finish)
         self.residual[found] = residual_of(self.objects[found], patterns)
-        self.rank[found] = rank(self.residual[found], self.supports[found].sum((-2, -1)), patterns.measured())
+        self.rank[found] = rank(self.residual[found], self.supports[found].flatten(1).sum(1), patterns.measured())
         self.iterations[found] += self.options.finish
 
     def object(self) -> torch.Tensor:
@@ -254,7 +261,7 @@ class Run:
 
     def _keep(self) -> None:
         """Store what is better than before, and go on with what is not solved."""
-        objects, pixels, measured = self.object(), self.support.sum((-2, -1)), self.patterns.measured()
+        objects, pixels, measured = self.object(), self.support.flatten(1).sum(1), self.patterns.measured()
         residual = residual_of(objects, self.patterns)
         ranks = rank(residual, pixels, measured)
         self.iterations[self.alive] = self.done

@@ -17,14 +17,18 @@ SMOOTH = 0.5
 ones in supports that are too wide 0.7."""
 
 
-def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outliers | None:
+def find(intensity: torch.Tensor, mask: torch.Tensor | None, dims: int = 2) -> outliers.Outliers | None:
     """Find what no far field shows, by `outliers.find`, in those patterns that may hold any.
+
+    Each frame of a volume along its first axis is looked at as a pattern: it is one, of a projection of the object.
 
     Parameters
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
         True where it was measured; nothing is found elsewhere.
+    dims : int
+        Axes of a pattern: 3 for volumes.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outlier
     stacks = [numbers.reshape(-1, *intensity.shape[-2:])]
     if mask is not None:
         mask = torch.as_tensor(mask, device=intensity.device)
-        check_mask("mask", mask, intensity)
+        check_mask("mask", mask, intensity, dims)
         stacks.append(mask.expand(intensity.shape).reshape(stacks[0].shape))
     which = look_at(stacks, suspects).nonzero()[:, 0]
     some = outliers.find(*(stack[which].cpu().numpy() for stack in stacks))
@@ -56,26 +60,28 @@ def find(intensity: torch.Tensor, mask: torch.Tensor | None) -> outliers.Outlier
     return outliers.Outliers(*(whole.reshape(intensity.shape) for whole in found))
 
 
-def mask_outliers(intensity: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def mask_outliers(intensity: torch.Tensor, mask: torch.Tensor | None, dims: int = 2) -> torch.Tensor:
     """Take what no far field shows out of a mask.
 
     Parameters
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
+    dims : int
+        Axes of a pattern: 3 for volumes.
 
     Returns
     -------
     torch.Tensor, bool, shape (…, M, M)
         True where measured, and no outlier.
     """
-    found = find(intensity, mask)
+    found = find(intensity, mask, dims)
     bad = torch.zeros_like(intensity, dtype=torch.bool) if found is None else torch.from_numpy(found.bad())
     good = ~bad.to(intensity.device)
     return good if mask is None else good & torch.as_tensor(mask, device=intensity.device)
 
 
-def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Background) -> torch.Tensor:
+def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Background, dims: int = 2) -> torch.Tensor:
     """Warn of patterns with outliers, or with a dark level of which nothing was said.
 
     Parameters
@@ -84,16 +90,18 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
     background : torch.Tensor, float, str or None
         None if nothing was said of it; beyond one for each pixel there may be more.
+    dims : int
+        Axes of a pattern: 3 for volumes.
 
     Returns
     -------
     torch.Tensor, bool, shape (patterns,)
         Which: nothing that is made of them is to be believed.
     """
-    flat = intensity.reshape(-1, *intensity.shape[-2:])
+    flat = intensity.reshape(-1, *intensity.shape[-dims:])
     bad = torch.zeros(len(flat), dtype=torch.bool, device=flat.device)
-    if (found := find(intensity, mask)) is not None:
-        bad |= torch.from_numpy(found.bad().reshape(flat.shape).any((-2, -1))).to(flat.device)
+    if (found := find(intensity, mask, dims)) is not None:
+        bad |= torch.from_numpy(found.bad().reshape(len(flat), -1).any(1)).to(flat.device)
         said = "; ".join(outliers.sentences(found, intensity.cpu().numpy()))
         _warn(f"{said}: pass mask_outliers=True to mask them, or a mask= of your own")
     if isinstance(background, float | int | str):

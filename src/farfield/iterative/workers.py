@@ -21,9 +21,9 @@ SWITCH_INTERVAL = 5e-5
 """Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
 
 
-def split(items: torch.Tensor, side: int, threads: int, pixels: int = PIXELS_AT_ONCE) -> tuple[torch.Tensor, ...]:
-    """Cut items, each a frame of side², into batches as large as caches like and as many as there are threads."""
-    size = max(1, (pixels if threads else PIXELS_ON_GPU) // side**2)
+def split(items: torch.Tensor, frame: int, threads: int, pixels: int = PIXELS_AT_ONCE) -> tuple[torch.Tensor, ...]:
+    """Cut items, of so many pixels each, into batches as large as caches like and as many as there are threads."""
+    size = max(1, (pixels if threads else PIXELS_ON_GPU) // frame)
     parts = max(-(-len(items) // size), min(threads, len(items)), 1)
     return items.tensor_split(parts)
 
@@ -61,9 +61,9 @@ def enough_memory() -> Iterator[None]:
 
 
 def look_at(stacks: Sequence[torch.Tensor], look: Callable) -> torch.Tensor:
-    """Tell something of each pattern of stacks, (batch, M, M): what `look` finds of theirs in batches, (batch,)."""
+    """Tell something of each pattern of stacks, (batch, *frame): what `look` finds of batches, (batch, …)."""
     with workers(stacks[0].device) as (go, threads):
         if stacks[0].numel() <= PIXELS_LOOKED_AT:  # done before a thread has begun
             return look(*stacks)
-        batches = (split(stack, stack.shape[-1], threads, PIXELS_LOOKED_AT) for stack in stacks)
+        batches = (split(stack, stack.shape[1:].numel(), threads, PIXELS_LOOKED_AT) for stack in stacks)
         return torch.cat([*go(look, *batches)])

@@ -175,6 +175,7 @@ def project_and_relax(
     support: torch.Tensor,
     amplitude: torch.Tensor,
     free: torch.Tensor | None = None,
+    dims: int = 2,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the far field its amplitude and `relax`, again and again, on a CPU.
 
@@ -193,22 +194,26 @@ def project_and_relax(
         DC first.
     free : torch.Tensor, bool, the same shape, optional
         Where the field keeps its amplitude.
+    dims : int
+        Axes of a frame, the last ones.
 
     Returns
     -------
     tuple of torch.Tensor, complex64, shape (…, M, M)
         The last iterate, and the projection of the one before.
     """
-    iterate, factor = iterate.contiguous(), 1 / (iterate.shape[-2] * iterate.shape[-1])
+    iterate, axes = iterate.contiguous(), tuple(range(-dims, 0))
+    factor = 1 / iterate.shape[-dims:].numel()
     inside, modulus = _flat(support, iterate), _flat(amplitude, iterate)
     unmeasured = None if free is None else _flat(free, iterate)
     # Two in turns: a loop that writes where it reads is not vectorised.
     turns = [torch.empty_like(iterate, memory_format=torch.contiguous_format) for _ in range(2)]
     before, *pixels = map(_flat, (iterate, *turns))
     for number in range(count):
-        field = torch.fft.fft2(iterate)
+        field = projected = None  # two frames less to hold beside the next: volumes are large
+        field = torch.fft.fftn(iterate, dim=axes)
         _give_modulus(_flat(field), modulus, unmeasured, factor)
-        projected = torch.fft.ifft2(field, norm="forward")
+        projected = torch.fft.ifftn(field, dim=axes, norm="forward")
         iterate, following = turns[number % 2], pixels[number % 2]
         _relax(before, _flat(projected), inside, old, new, following)
         before = following
@@ -263,7 +268,7 @@ def misfit(field: torch.Tensor, amplitude: torch.Tensor, free: torch.Tensor) -> 
     if not field.is_cpu:
         size = field.abs()
         left = (size - amplitude).masked_fill(free, 0)
-        return left.square().sum((-2, -1)) / 2, field * (left / size.clamp_min(LEAST_POWER**0.5))
+        return left.square().flatten(1).sum(1) / 2, field * (left / size.clamp_min(LEAST_POWER**0.5))
     value = amplitude.new_empty(len(field))
     _misfit(*(_flat(x, field).reshape(len(field), -1) for x in (field, amplitude, free)), value.numpy())
     return value, field
@@ -316,7 +321,7 @@ def unlikelihood(
         expected = torch.view_as_real(field).square().sum(-1) + dark
         excess = ((counts - expected) / expected).clamp_min(NOTHING)
         terms = counts * excess.log1p() - expected * excess
-        return terms.sum((-2, -1)) / 4, field * (-0.5 * weight * excess)
+        return terms.flatten(1).sum(1) / 4, field * (-0.5 * weight * excess)
     excess, value = dark.new_empty(field.shape), dark.new_empty(len(field))
     _excess(*(_flat(x, field) for x in (field, counts, dark, weight, excess)))
     parts = (field, counts, dark, weight, excess, excess.log1p())  # of torch, which goes through several at once

@@ -17,6 +17,15 @@ Estimates = Complex[torch.Tensor, "*_ _ _"]
 Intensity = Float[torch.Tensor, "*batch rows columns"]
 """Far-field intensities, DC at ``[rows // 2, columns // 2]``."""
 
+Volumes = Complex[torch.Tensor, "*batch depth height width"]
+"""Complex objects in three dimensions, the origin in the middle of each axis, as ``depth // 2``."""
+
+AnyVolumes = Complex[torch.Tensor, "*_ _ _ _"]
+"""Complex volumes in a frame of their own, or far fields of volumes."""
+
+AnyVolumeIntensity = Float[torch.Tensor, "*_ _ _ _"]
+"""Far-field intensities of volumes, DC in the middle of each axis."""
+
 TINY = torch.finfo(torch.float64).tiny
 """Keeps a division by nothing finite."""
 
@@ -26,6 +35,11 @@ TINY_FLOAT32 = torch.finfo(torch.float32).tiny
 PerSample = Float[torch.Tensor, "*batch"]
 PerSampleBool = Bool[torch.Tensor, "*batch"]
 PerSampleInt = Int[torch.Tensor, "*batch"]
+
+
+def frame_axes(stack: torch.Tensor, leading: int = 1) -> tuple[int, ...]:
+    """Axes of the frames of a stack, counted from the last: (-2, -1) for patterns, (-3, -2, -1) for volumes."""
+    return tuple(range(leading - stack.ndim, 0))
 
 
 def check_whole(name: str, value: object, least: int) -> None:
@@ -66,35 +80,37 @@ def check_intensity(intensity: torch.Tensor, advice: str = "subtract the backgro
         raise ValueError(f"expected finite, non-negative intensities, got NaN, infinite or negative pixels; {advice}")
 
 
-def check_mask(name: str, mask: torch.Tensor, intensity: torch.Tensor) -> None:
-    """Refuse a mask or support that does not choose pixels of these patterns, in one sentence."""
+def check_mask(name: str, mask: torch.Tensor, intensity: torch.Tensor, dims: int = 2) -> None:
+    """Refuse a mask or support that does not choose pixels of these patterns of so many axes, in one sentence."""
     boolean = mask.dtype == torch.bool
-    if boolean and mask.shape in (intensity.shape, intensity.shape[-2:]):
+    if boolean and mask.shape in (intensity.shape, intensity.shape[-dims:]):
         return
     kind, wrong = f"expected a {name} of booleans", f"got {described(mask)}"
     if boolean or name != "mask":
-        shape = tuple(intensity.shape[-2:])
+        shape = tuple(intensity.shape[-dims:])
         raise ValueError(f"{kind} of shape {shape} or as the patterns', {wrong}; convert, crop or pad it")
     raise ValueError(
         f"{kind}, True where measured, {wrong}; pass mask == 0 if 0 means good there, or mask != 0 if it means bad"
     )
 
 
-def read_measured(intensity: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+def read_measured(
+    intensity: torch.Tensor, mask: torch.Tensor | None, dims: int = 2
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Check patterns and their mask, bring both to one device, and set to zero what was not measured."""
     check_stack(intensity)
     if mask is not None:
         mask = torch.as_tensor(mask, device=intensity.device)
-        check_mask("mask", mask, intensity)
-        _check_share(mask)
+        check_mask("mask", mask, intensity, dims)
+        _check_share(mask.flatten(-dims))
         intensity = torch.where(mask, intensity, torch.zeros((), dtype=intensity.dtype, device=intensity.device))
     check_intensity(intensity, "mask them (mask=, True where measured), or subtract the background")
     return intensity, mask
 
 
 def _check_share(mask: torch.Tensor) -> None:
-    """Refuse a mask that leaves less than half of the pixels: most likely its True marks the bad ones."""
-    share = mask.double().mean((-2, -1)).flatten()
+    """Refuse a mask, (…, pixels), that leaves less than half of these: most likely its True marks the bad ones."""
+    share = mask.double().mean(-1).flatten()
     few = (share < 0.5).nonzero()
     if len(few):
         first = int(few[0])

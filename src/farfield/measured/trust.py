@@ -93,7 +93,7 @@ def verdict(solved: bool, evidence: Evidence) -> str:
     if solved:
         return f"believed: {_reasons(evidence)}"
     residual, deviance, filled, agreement, starts, suspect = evidence
-    noise = 0.0 if math.isnan(deviance) else judging.NOISE / deviance * residual**2
+    noise = 0.0 if math.isnan(deviance) else judging.NOISE[2] / deviance * residual**2
     misfit = f"{_percent(residual)} of the amplitudes" + (
         "" if math.isnan(deviance) else f", {_short(deviance)} times the noise,"
     )

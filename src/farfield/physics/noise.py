@@ -1,9 +1,11 @@
 """What photons allow: Poisson's law for counts, and how far counts may lie from a model that is right."""
 
-from functools import cache
+from functools import cache, reduce
 
 import torch
 import torch.nn.functional as F
+
+from farfield.machine.shapes import frame_axes
 
 LEAST_EXPECTED = 1e-2
 """Counts that a model's darkest pixels are taken for: one photon where it has none would weigh beyond measure."""
@@ -126,18 +128,18 @@ def counts_of(
 
     Parameters
     ----------
-    patterns : torch.Tensor, float, shape (batch, M, M)
-    variance : torch.Tensor, float64, shape (batch, M, M)
+    patterns : torch.Tensor, float, shape (batch, *frame)
+    variance : torch.Tensor, float64, shape (batch, *frame)
         In units of the squared intensity, above zero where there is intensity.
-    measured : torch.Tensor, bool, shape (batch, M, M)
+    measured : torch.Tensor, bool, shape (batch, *frame)
 
     Returns
     -------
-    tuple of torch.Tensor, float64, shape (batch, M, M)
+    tuple of torch.Tensor, float64, shape (batch, *frame)
         Intensity of one photon, and of the background.
     """
     intensity, variance = (x.double().masked_fill(~measured, 0) for x in (patterns, variance))
-    usual = variance.sum((-2, -1), keepdim=True) / intensity.sum((-2, -1), keepdim=True)
+    usual = variance.sum(frame_axes(variance), keepdim=True) / intensity.sum(frame_axes(intensity), keepdim=True)
     photon = torch.minimum(usual, torch.where(intensity > 0, variance / intensity, torch.inf))
     return photon, (variance / photon - intensity).clamp_min(0)
 
@@ -190,9 +192,9 @@ def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tenso
 
     Parameters
     ----------
-    patterns : torch.Tensor, float, shape (batch, M, M)
+    patterns : torch.Tensor, float, shape (batch, *frame)
         DC in the centre.
-    measured : torch.Tensor, bool, shape (batch, M, M)
+    measured : torch.Tensor, bool, shape (batch, *frame)
     quantum : torch.Tensor, float64, shape (batch,)
         Intensity of one photon, NaN where it is not known.
 
@@ -201,8 +203,7 @@ def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tenso
     torch.Tensor, float64, shape (batch,)
         0 where a tenth of the corners is empty, or nothing was measured there.
     """
-    outer = _outer(patterns)
-    low = _quantiles(patterns, measured, outer[:, None] & outer, [0.1])[0]
+    low = _quantiles(patterns, measured, reduce(torch.logical_and, _outer(patterns)), [0.1])[0]
     # Of a level of b photons the tenth percentile is about b - 1.28 √b + 1/2.
     photons = (low / quantum - 0.5).clamp_min(0)
     level = quantum * (0.64 + (0.41 + photons).sqrt()) ** 2
@@ -214,9 +215,9 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    patterns : torch.Tensor, float, shape (batch, M, M)
+    patterns : torch.Tensor, float, shape (batch, *frame)
         DC in the centre.
-    measured : torch.Tensor, bool, shape (batch, M, M)
+    measured : torch.Tensor, bool, shape (batch, *frame)
 
     Returns
     -------
@@ -224,17 +225,17 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
         The tenth percentile along the border, an eighth of the side wide, where it lies above `DARKEST` of the
         median and below `FLAT` of the mean; else 0.
     """
-    outer = _outer(patterns)
-    low, middle = _quantiles(patterns, measured, outer[:, None] | outer, [0.1, 0.5])
-    mean = torch.where(measured, patterns, 0).double().sum((-2, -1)) / measured.sum((-2, -1)).clamp_min(1)
+    axes = frame_axes(patterns)
+    low, middle = _quantiles(patterns, measured, reduce(torch.logical_or, _outer(patterns)), [0.1, 0.5])
+    mean = torch.where(measured, patterns, 0).double().sum(axes) / measured.sum(axes).clamp_min(1)
     return torch.where((low > DARKEST * middle) & (low < FLAT * mean), low, 0.0)
 
 
-def _outer(patterns: torch.Tensor) -> torch.Tensor:
-    """Rows, or columns, of the outermost sixteenth on either side."""
-    side = patterns.shape[-1]
-    line = torch.arange(side, device=patterns.device)
-    return torch.minimum(line, side - 1 - line) < max(side // 16, 1)
+def _outer(patterns: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Pixels of frames that lie in the outermost sixteenth of each axis, on either side."""
+    lines = [torch.arange(side, device=patterns.device) for side in patterns.shape[1:]]
+    near = [torch.minimum(line, len(line) - 1 - line) < max(len(line) // 16, 1) for line in lines]
+    return torch.meshgrid(*near, indexing="ij")
 
 
 def _quantiles(

@@ -1,5 +1,6 @@
 """How far an estimate is from the truth, or from its pattern: one value per sample, the caller reduces."""
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -105,7 +106,7 @@ def fourier_residual(intensity: Intensity, estimate: Estimates, *, mask: Mask | 
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    measured, found = _amplitudes(intensity, estimate, mask)
+    measured, found = amplitudes(intensity, estimate, mask)
     misfit = (measured - found).double().square().sum((-2, -1))
     return (misfit / measured.double().square().sum((-2, -1)).clamp_min(TINY)).sqrt()
 
@@ -134,7 +135,7 @@ def r_factor(intensity: Intensity, estimate: Estimates, *, mask: Mask | None = N
     ValueError
         If the pattern's frame is no multiple of the estimate's, or either is not what it should be.
     """
-    measured, found = _amplitudes(intensity, estimate, mask)
+    measured, found = amplitudes(intensity, estimate, mask)
     misfit = (measured.double() - found).abs().sum((-2, -1))
     return misfit / measured.double().sum((-2, -1)).clamp_min(TINY)
 
@@ -174,34 +175,58 @@ def phase_retrieval_transfer_function(
     amplitude. The usual threshold for the resolution is 1/e, or 0.5.
     """
     same = actions.align(estimates[..., :1, :, :].expand_as(estimates), estimates)
-    amplitude, mean = (x.double() for x in _amplitudes(intensity, same.mean(-3), mask))
-    centre = [torch.arange(n, device=intensity.device).double() - n // 2 for n in intensity.shape[-2:]]
-    radius = torch.hypot(centre[0][:, None], centre[1]).round().long()
-    count = intensity.shape[-1] // 2
-    rings = torch.nn.functional.one_hot(radius.clamp_max(count), count + 1)[..., :count].double()
-    agreed, measured = (torch.einsum("...yx,yxr->...r", x, rings) for x in (mean * (amplitude > 0), amplitude))
+    return over_shells(*amplitudes(intensity, same.mean(-3), mask))
+
+
+def over_shells(amplitude: torch.Tensor, found: torch.Tensor, dims: int = 2) -> Float[torch.Tensor, "... radius"]:
+    """Ratio of two amplitudes, each summed over shells of a pixel's width, where the first is above zero.
+
+    Parameters
+    ----------
+    amplitude, found : torch.Tensor, float, shape (…, *frame)
+        DC in the centre.
+    dims : int
+        Axes of a frame.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…, radius)
+        By radius in pixels of the frame's shortest axis; 0 for empty shells.
+    """
+    frame, shortest = amplitude.shape[-dims:], min(amplitude.shape[-dims:])
+    count = shortest // 2
+    centred = [(torch.arange(n, device=amplitude.device).double() - n // 2) * (shortest / n) for n in frame]
+    radius = reduce(torch.hypot, torch.meshgrid(*centred, indexing="ij")).round().long().clamp_max(count).flatten()
+
+    def summed(x: torch.Tensor) -> torch.Tensor:
+        flat = x.double().flatten(-dims)
+        return flat.new_zeros(*flat.shape[:-1], count + 1).index_add_(-1, radius, flat)[..., :count]
+
+    agreed, measured = summed(found * (amplitude > 0)), summed(amplitude)
     return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)
 
 
-def _amplitudes(intensity: Intensity, estimate: Estimates, mask: Mask | None) -> tuple[torch.Tensor, torch.Tensor]:
+def amplitudes(
+    intensity: torch.Tensor, estimate: torch.Tensor, mask: Mask | None, dims: int = 2
+) -> tuple[torch.Tensor, torch.Tensor]:
     """√I of each estimate's pattern, and |F(B)| on its grid, both checked, and zero where nothing was measured."""
     check_objects(estimate, "estimate")
-    intensity, mask = read_measured(intensity, mask)
-    oversampling, rest = divmod(intensity.shape[-1], estimate.shape[-1])
-    if rest or intensity.shape[-2] != oversampling * estimate.shape[-2]:
+    intensity, mask = read_measured(intensity, mask, dims)
+    frame, own = intensity.shape[-dims:], estimate.shape[-dims:]
+    oversampling = frame[-1] // own[-1]
+    if frame != tuple(oversampling * side for side in own):
         raise ValueError(
-            f"expected a pattern that is a multiple of the estimate's frame {tuple(estimate.shape[-2:])}, "
+            f"expected a pattern that is a multiple of the estimate's frame {tuple(own)}, "
             f"got {tuple(intensity.shape)}; crop or pad the estimate with diffraction.to_frame"
         )
-    *batch, rows, columns = intensity.shape
     several = (1,) * (estimate.ndim - intensity.ndim)  # starts, say, of one pattern
-    spread = (*batch, *several, rows, columns)
+    spread = (*intensity.shape[:-dims], *several, *frame)
     try:
-        amplitude = intensity.sqrt().reshape(spread).expand(*estimate.shape[:-2], -1, -1)
+        amplitude = intensity.sqrt().reshape(spread).expand(*estimate.shape[:-dims], *frame)
     except RuntimeError:
         raise ValueError(
             f"expected one pattern for each estimate, got shapes {tuple(intensity.shape)} and "
             f"{tuple(estimate.shape)}; give both the same leading dimensions, or starts behind the pattern's"
         ) from None
-    found = far_field(estimate, oversampling).abs()
+    found = far_field(estimate, oversampling, dims).abs()
     return amplitude, found if mask is None else found * mask.expand(intensity.shape).reshape(spread)
