@@ -81,7 +81,7 @@ def test_a_changed_noise_reruns_what_is_noisy(study):
     (study / "changed.yaml").write_text(yaml.safe_dump(config))
     jobs = planned(snakemake(study, "--dry-run", config="changed.yaml"))
     assert jobs["add_noise"] == 1
-    assert jobs["reconstruct"] == 6
+    assert jobs["reconstruct"] == 7
     assert not {"simulate", "break_symmetries", "train"} & set(jobs)
 
 
