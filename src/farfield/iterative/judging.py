@@ -11,7 +11,7 @@ from farfield.iterative.patterns import Counts, Patterns
 from farfield.machine.passes import LEAST_POWER, magnitude
 from farfield.machine.shapes import frame_axes
 from farfield.physics.noise import deviance, mean_deviance
-from farfield.symmetry import actions, volumes
+from farfield.symmetry import actions, alignment
 
 PIXELS_AT_ONCE = 2**17
 """Of a volume that is held against counts, in double precision."""
@@ -181,4 +181,4 @@ def differences(objects: torch.Tensor) -> torch.Tensor:
 
 def align(reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
     """Give the symmetric copies of starts, (batch, starts, *frame), that resemble their references most."""
-    return (actions if estimate.ndim == 4 else volumes).align(reference, estimate)
+    return (actions if estimate.ndim == 4 else alignment).align(reference, estimate)
