@@ -145,6 +145,17 @@ def at_work(slurm, folder):
     return slurm.jobs("PENDING", "RUNNING", folder=folder) | processes
 
 
+def interrupt(slurm, run):
+    """Press Ctrl-C while a cell runs, and tell what is left at work after it."""
+    first_running(slurm, run, "cell")
+    run.send_signal(signal.SIGINT)
+    run.wait(240)  # the plugin ends when it would have asked again
+    end = time.monotonic() + 60  # KillWait is 5, but a busy machine takes longer
+    while (left := at_work(slurm, run.folder)) and time.monotonic() < end:
+        time.sleep(1)
+    return left
+
+
 def disturb(slurm, folder):
     """A study, run by a user who meets with every accident; returns what was seen on the way."""
     seen = {}
@@ -165,15 +176,14 @@ def disturb(slurm, folder):
         slurm.start("slurmctld")
         wait_until(lambda: slurm.answer("squeue", "-h"), "slurmctld does not answer")
 
-    first_running(slurm, run, "cell")
-    run.send_signal(signal.SIGINT)
-    run.wait(240)  # the plugin ends when it would have asked again
-    end = time.monotonic() + 40  # KillWait is 5, but a busy machine takes longer
-    while (left := at_work(slurm, folder)) and time.monotonic() < end:
-        time.sleep(1)
-    seen["after Ctrl-C"] = left
-
-    run = submit(slurm, folder)
+    for _ in range(2):  # a job that is just being submitted escapes Ctrl-C, seldom; `recover` would find it
+        seen["after Ctrl-C"] = interrupt(slurm, run)
+        if seen["after Ctrl-C"]:
+            slurm.answer("scancel", *slurm.jobs(folder=folder))
+            wait_until(lambda: not at_work(slurm, folder), "cancelled jobs do not end", 120)
+        run = submit(slurm, folder)
+        if not seen["after Ctrl-C"]:
+            break
     first_running(slurm, run, "cell")
     run.kill()
     run.wait()
