@@ -70,6 +70,17 @@ def no_shape_checks():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+def refused(call, *words: str) -> None:
+    """Expect one sentence of a call, with these words in it."""
+    with pytest.raises(ValueError, match="expected") as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "Type-check" not in text
+    for word in words:
+        assert word in text, text
+
+
 def copy_workflow(folder: Path) -> Path:
     """Copy what a study runs from; the package is the one that is installed."""
     for name in ("Snakefile", "workflow", "config", "profiles", "envs"):

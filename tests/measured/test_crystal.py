@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused
 from matplotlib import image
 from scipy.constants import c, eV, h
 from scipy.spatial.transform import Rotation
@@ -16,16 +17,6 @@ from farfield.study import figures
 GEOMETRY = Geometry(9e3 * eV, 0.5, (55e-6, 55e-6))
 ANGLES = {"delta": 32.174, "gamma": 12.635, "theta": 0.1, "chi": 90.0, "phi": 3.0}
 WAVE = 2e-9 * np.pi * GEOMETRY.energy / (h * c)
-
-
-def refused(call, *words: str) -> None:
-    with pytest.raises(ValueError, match="expected") as caught:
-        call()
-    text = str(caught.value)
-    assert "\n" not in text
-    assert "Type-check" not in text
-    for word in words:
-        assert word in text, text
 
 
 # Reciprocal space

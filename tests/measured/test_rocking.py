@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import refused
 
 from farfield.measured import prepare_scan, read, read_scan
 from farfield.measured.frames import Unreadable
@@ -30,16 +31,6 @@ def scan() -> np.ndarray:
 
 def kept(scan: np.ndarray, region: tuple) -> np.ndarray:
     return scan[tuple(slice(*ends) for ends in region)]
-
-
-def refused(call, *words: str) -> None:
-    with pytest.raises(ValueError, match="expected") as caught:
-        call()
-    text = str(caught.value)
-    assert "\n" not in text
-    assert "Type-check" not in text
-    for word in words:
-        assert word in text, text
 
 
 # What is made of frames
