@@ -15,21 +15,23 @@ SMOOTH = 1.0
 
 
 class Prepared(NamedTuple):
-    """A pattern that iterations can take, and how it came about.
+    """A pattern or a volume that iterations can take, and how it came about.
 
     Attributes
     ----------
-    intensity : torch.Tensor, float32, shape (M, M)
-        DC at ``[M // 2, M // 2]``, divided by flat field and monitor; the background is still in it. Zero where
-        nothing was measured.
-    mask : torch.Tensor, bool, shape (M, M)
+    intensity : torch.Tensor, float32, shape (M, M), or (F, M, N) of frames, rows and columns
+        DC at ``[M // 2, M // 2]``, or ``[F // 2, M // 2, N // 2]``, divided by flat field and monitor; the background
+        is still in it. Zero where nothing was measured.
+    mask : torch.Tensor, bool, of that shape
         True where it was measured.
-    quantum : torch.Tensor, float32, shape (M, M), or float or None
-        Intensity of one photon; None if the values are not multiples of one.
-    background : torch.Tensor, float32, shape (M, M), or float or None
+    quantum : torch.Tensor, float32, of that shape, or float or None
+        Intensity of one photon; None if the values are not multiples of one. A view of one frame where all are equal.
+    background : torch.Tensor, float32, of that shape, or float or None
         Intensity that is expected without the object.
-    region : tuple
-        Rows and columns of the frame that were kept, ``((first, end), (first, end))``.
+    region : tuple of tuple
+        First and end of what was kept of each axis.
+    bin : tuple of int
+        How many pixels of each axis were summed into one.
     steps : list of str
         What was done, a line for each step.
     """
@@ -38,7 +40,8 @@ class Prepared(NamedTuple):
     mask: torch.Tensor
     quantum: torch.Tensor | float | None
     background: torch.Tensor | float | None
-    region: Region
+    region: tuple[Pair, ...]
+    bin: tuple[int, ...]
     steps: list[str]
 
 
@@ -120,6 +123,7 @@ def prepare(
         None if frame.quantum is None else uniform(frame.quantum),
         None if frame.background is None else uniform(frame.background),
         kept,
+        (bin, bin),
         frame.steps,
     )
 

@@ -10,7 +10,16 @@ from scipy import ndimage
 
 from farfield.machine.shapes import check_whole
 from farfield.measured.detector import SMALLEST, Frame, Pair, Region, check_mask, correct, cut, read, single, sized
-from farfield.measured.preparation import CENTRES, SMOOTH, check_monitor, fast_sides, room_about, span, uniform
+from farfield.measured.preparation import (
+    CENTRES,
+    SMOOTH,
+    Prepared,
+    check_monitor,
+    fast_sides,
+    room_about,
+    span,
+    uniform,
+)
 from farfield.physics import outliers
 
 FEWEST = 16
@@ -29,37 +38,6 @@ Box = tuple[Pair, Pair, Pair]
 
 Sides = int | tuple[int, ...]
 """One number for all three axes (frames, rows, columns), or one for each."""
-
-
-class Volume(NamedTuple):
-    """A volume that iterations can take, and how it came about.
-
-    Attributes
-    ----------
-    intensity : torch.Tensor, float32, shape (F, M, N)
-        Frames, rows and columns, DC at ``[F // 2, M // 2, N // 2]``, divided by flat field and monitor; the
-        background is still in it. Zero where nothing was measured.
-    mask : torch.Tensor, bool, shape (F, M, N)
-        True where it was measured.
-    quantum : torch.Tensor, float32, shape (F, M, N), or float or None
-        Intensity of one photon; None if the values are not multiples of one. A view of one frame where all are equal.
-    background : torch.Tensor, float32, shape (F, M, N), or float or None
-        Intensity that is expected without the object.
-    region : tuple
-        Frames, rows and columns of the scan that were kept, ``((first, end), (first, end), (first, end))``.
-    bin : tuple of int
-        How many frames, rows and columns were summed into one.
-    steps : list of str
-        What was done, a line for each step.
-    """
-
-    intensity: torch.Tensor
-    mask: torch.Tensor
-    quantum: torch.Tensor | float | None
-    background: torch.Tensor | float | None
-    region: Box
-    bin: tuple[int, int, int]
-    steps: list[str]
 
 
 class _Scan(NamedTuple):
@@ -109,7 +87,7 @@ def prepare_scan(
     bin: Sides = 1,
     background: float | int | Literal["corners"] | None = None,
     amplitude: bool = False,
-) -> Volume:
+) -> Prepared:
     """Make a volume of the frames of a rocking scan, as `preparation.prepare` makes a pattern of one.
 
     Every frame is looked at twice, one after another: first for what no far field shows and for the peak, then to be
@@ -138,7 +116,7 @@ def prepare_scan(
 
     Returns
     -------
-    Volume
+    Prepared
 
     Raises
     ------
@@ -314,7 +292,7 @@ def _fill(
     kept: Box,
     bins: tuple[int, int, int],
     background: float | int | str | None,
-) -> Volume:
+) -> Prepared:
     """Crop and sum; a sum's photon is the mean of its pixels'."""
     sides = tuple((end - first) // bin for (first, end), bin in zip(kept, bins, strict=True))
     intensity, steps = torch.empty(sides), whole.frame.steps
@@ -333,7 +311,9 @@ def _fill(
     quantum, dark = whole.frame.quantum, whole.frame.background
     photon = None if quantum is None else _product(weight.mean(1), _blocks(quantum, window, bins).mean((1, 3)))
     level = None if dark is None else _product(weight.sum(1), _blocks(dark, window, bins).sum((1, 3)))
-    return Volume(intensity, mask, photon, _background(intensity, mask, level, background, steps), kept, bins, steps)
+    return Prepared(
+        intensity, mask, photon, _background(intensity, mask, level, background, steps), kept, bins, steps
+    )
 
 
 def _product(weight: np.ndarray, plane: np.ndarray) -> torch.Tensor | float:
