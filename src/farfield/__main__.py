@@ -214,9 +214,11 @@ def _add_instrument(group: argparse._ArgumentGroup) -> None:
         "--aim", type=_aim, metavar="R,C", help="pixel at which the detector's angles point (default: the middle)"
     )
     group.add_argument(
-        "--steps", type=_steps, metavar="X,Y,Z;…", help="instead: of q in 1/nm, by frame, row and column, unbinned"
+        "--steps", type=_steps, metavar="X,Y,Z;…", help="instead, as --steps=…: of q in 1/nm, by frame, row, column"
     )
-    group.add_argument("--scattering", type=_numbers, metavar="X,Y,Z", help="beside them: Q at the peak, in 1/nm")
+    group.add_argument(
+        "--scattering", type=_numbers, metavar="X,Y,Z", help="beside them, as --scattering=…: Q of the peak"
+    )
 
 
 def _add_measured(commands: argparse._SubParsersAction) -> None:

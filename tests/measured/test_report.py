@@ -44,6 +44,7 @@ def result(objects) -> cxi.Result:
         verdict="not believed: the starts disagree by 100 % (make more, or give --support or --positive), and so on "
         "and so forth",
         prtf=metrics.phase_retrieval_transfer_function(pattern, found.objects, mask=mask).numpy(),
+        width=0.01,
         geometry=cxi.Geometry(1.5e-15, 0.5, (55e-6, 55e-6)),
     )
 
@@ -113,10 +114,9 @@ def test_without_known_noise_starts_are_shown_by_their_residual(result):
 def test_the_resolution_is_told_in_nm_where_the_geometry_is_known(result):
     curve = np.where(np.arange(32) < 20, 0.9, 0.2)
     fallen = result._replace(prtf=curve)
-    side = 1e9 * result.geometry.image_size()[0]
     told = [text.get_text() for text in panels(report.draw(fallen, ""))["prtf"].texts]
-    assert told == [f"1/e at 20: {side / 20:.3g} nm"]
-    unknown = panels(report.draw(fallen._replace(geometry=cxi.Geometry()), ""))["prtf"]
+    assert told == [f"1/e at 20: {2 * np.pi / 0.2:.3g} nm"]
+    unknown = panels(report.draw(fallen._replace(width=None), ""))["prtf"]
     assert [text.get_text() for text in unknown.texts] == ["1/e at 20"]
     agreed = panels(report.draw(result._replace(prtf=np.ones(32)), ""))["prtf"]
     assert not agreed.texts

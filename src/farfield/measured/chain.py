@@ -134,6 +134,7 @@ def _write(output: Path, result: cxi.Result, title: str, overwrite: bool) -> Non
     if result.object.ndim == 2:
         drawn = report.draw(result, title)
     elif result.space is None:
+        output.with_suffix(".vti").unlink(missing_ok=True)  # of the result that this one replaces
         drawn = report.draw_volume(result, crystal.in_voxels(result.object, support=result.support), title)
     else:
         found = crystal.in_laboratory(result.object, result.space, support=result.support)

@@ -7,8 +7,7 @@ import numpy as np
 from scipy.constants import eV
 
 from farfield.measured import spec
-from farfield.measured.detector import sized
-from farfield.measured.frames import Geometry
+from farfield.measured.frames import Geometry, size
 from farfield.measured.geometry import Space, check_lengths, rocking, space
 from farfield.measured.preparation import Prepared
 
@@ -120,7 +119,7 @@ def space_of(
         If something is missing, told twice, or cannot be.
     """
     by_hand = [name for name in ("steps", "scattering") if getattr(told, name) is not None]
-    by_angles = [name for name in ANGLES if getattr(told, name) is not None]
+    by_angles = [name for name in (*ANGLES, "aim") if getattr(told, name) is not None]
     if by_hand and by_angles:
         raise ValueError(
             f"expected the steps of the volume by angles or as they are, got {by_hand[0]} and {by_angles[0]}; leave "
@@ -136,7 +135,7 @@ def space_of(
     found = _by_hand(told, volume) if by_hand else _by_angles(told, geometry, volume, frame)
     sides = [f"{length:.3g}" for length in np.linalg.norm(found.voxels(volume.intensity.shape), axis=1)]
     apart = 2e3 * np.pi / np.linalg.norm(found.scattering)
-    return found, f"voxels of {sized(sides)} nm, from lattice planes {apart:.1f} pm apart"
+    return found, f"voxels of {size(sides)} nm, from lattice planes {apart:.1f} pm apart"
 
 
 def _by_hand(told: Instrument, volume: Prepared) -> Space:

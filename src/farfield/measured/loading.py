@@ -160,6 +160,7 @@ def _scan(
     told = read_spec(told, len(found.frames))
     geometry = geometry_of(told, found.geometry)
     both = _both(mask, good, found.mask)
+    how["monitor"] = None if how["monitor"] is None else np.asarray(how["monitor"])
     prepared = volumes.prepare_scan(found.frames, mask=both, amplitude=found.amplitude, **how)
     first, end = prepared.region[0]
     raw = np.asarray(found.frames[(first + end) // 2])

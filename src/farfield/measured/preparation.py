@@ -228,16 +228,21 @@ def _binned(frame: Frame, kept: Region, bin: int) -> Frame:
     return Frame(intensity, good, quantum, background, frame.steps)
 
 
+def no_place(level: float) -> str:
+    """Say that a level may lie under a pattern, of which nothing was said."""
+    return (
+        f"no place along the border is darker than {level:.3g}, as an object leaves one: give background='corners' "
+        "if it does not scatter there"
+    )
+
+
 def _add_background(frame: Frame, background: float | str | None) -> None:
     """Add what was told to the dark, or look whether something should be told."""
     dark = np.zeros(frame.good.shape) if frame.background is None else frame.background
     good = torch.from_numpy(frame.good)[None]
     if background is None:
         if level := float(noise.dark_level(torch.from_numpy(frame.intensity - dark)[None], good)):
-            frame.steps.append(
-                f"no place along the border is darker than {level:.3g}, as an object leaves one: give "
-                "background='corners' if it does not scatter there"
-            )
+            frame.steps.append(no_place(level))
         return
     if background == "corners":
         unit = torch.nan if frame.quantum is None else float(np.median(frame.quantum))

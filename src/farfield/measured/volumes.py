@@ -1,7 +1,6 @@
 """From the frames of a rocking scan to a volume about its peak, and what is known of its noise."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,20 +15,18 @@ from farfield.measured.preparation import (
     Prepared,
     check_monitor,
     fast_sides,
+    no_place,
     room_about,
     span,
     uniform,
 )
-from farfield.physics import outliers
+from farfield.physics import noise, outliers
 
 FEWEST = 16
 """Frames of a rocking curve that can be phased."""
 
 CUT_OFF = 0.1
 """Share of the brightest frame's peak that an end of the scan may hold before it is told."""
-
-CORNER = 6
-"""A corner of a volume is this part of each axis."""
 
 AXES = ("frames", "rows", "columns")
 
@@ -335,12 +332,15 @@ def _background(
     background: float | int | str | None,
     steps: list[str],
 ) -> torch.Tensor | float | None:
-    """Add what was told to the dark."""
+    """Add what was told to the dark, or look whether something should be told."""
     if background is None:
+        if level := float(noise.dark_level((intensity if dark is None else intensity - dark)[None], mask[None])):
+            steps.append(no_place(level))
         return dark
     if background == "corners":
         known = float(dark.mean()) if isinstance(dark, torch.Tensor) else dark or 0.0
-        background = max(_darkest_corners(intensity, mask) - known, 0.0)
+        level = noise.corners(intensity[None], mask[None], torch.tensor([torch.nan]))
+        background = max(float(level) - known, 0.0)
     if isinstance(background, str) or not 0 <= background < np.inf:
         raise ValueError(
             f"expected the background as a number of at least 0, or 'corners', got {background!r}; "
@@ -348,11 +348,3 @@ def _background(
         )
     steps.append(f"took {background:.3g} a voxel for background")
     return background if dark is None else dark + background
-
-
-def _darkest_corners(intensity: torch.Tensor, mask: torch.Tensor) -> float:
-    """Find the least mean of two opposite corners: counts are so few in a volume that its quantiles are 0."""
-    ends = [(slice(n // CORNER), slice(n - n // CORNER, n)) for n in intensity.shape]
-    pairs = list(zip(product(*ends), product(*(pair[::-1] for pair in ends)), strict=True))[:4]
-    found = [torch.cat([intensity[corner][mask[corner]].double() for corner in pair]) for pair in pairs]
-    return min((float(corners.mean()) for corners in found if len(corners)), default=0.0)

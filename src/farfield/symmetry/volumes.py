@@ -92,4 +92,5 @@ def transfer_in_space(
     parts = torch.meshgrid(*lines, indexing="ij")
     squares = (sum(line * step for line, step in zip(parts, column, strict=True)).square() for column in steps.T)
     radius = sum(squares).sqrt() / width
-    return ratio_in_shells(amplitude, found, radius, max(1, int(float(reach.amin()) / width))), width
+    count = int(float(reach.amin()) / width + 1e-6)  # whole ratios are not to lose one by rounding
+    return ratio_in_shells(amplitude, found, radius, max(1, count)), width
