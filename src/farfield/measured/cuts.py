@@ -89,9 +89,9 @@ def panels(figure: FigureBase, crystal: Crystal, known: bool = True) -> None:
             shown = cut if name == "magnitude" else np.ma.masked_where(~inside, cut)
             image = _cut(axes, shown.T if axis == 2 else shown, colours, scale)
         left.colorbar(image, ax=row, label=name, aspect=12, extend="neither" if name == "magnitude" else "both")
-    names, unit = NAMES[known]
+    (names, unit), gap = NAMES[known], " " if known else "\n"  # there is no room for longer names
     for top, bottom, (across, up, _) in zip(grid[0], grid[-1], PLANES, strict=True):
-        top.set_title(f"{names[across]} to the right, {names[up]} up", fontsize=7)
+        top.set_title(f"{names[across]} to the right,{gap}{names[up]} up", fontsize=7)
         rows, columns = bottom.images[0].get_array().shape
         bottom.set_xlabel(f"{columns * crystal.voxel:.0f} × {rows * crystal.voxel:.0f} {unit}", fontsize=7)
     _surface(right.add_subplot(projection="3d"), crystal, fields[1], known)
