@@ -19,7 +19,7 @@ from farfield.symmetry import volumes
 SIDE, PHOTONS = 32, 3e7
 LENGTHS = ("--energy", "9", "--distance", "0.5", "--pixel-size", "55")
 ANGLES = ("--diffractometer", "34-ID-C", "--angles", "delta=32.174,gamma=12.635", "--rocked", "theta=0.02")
-SHORT = ("--starts", "2", "--recipe", "20*HIO+10*ER", "--centre", "frame")
+SHORT = ("--starts", "1", "--recipe", "4*ER", "--centre", "frame")
 HEAD = "#F sample.spec\n#E 1\n\n#O0 Delta  Theta  Chi  Phi  Gamma  Slit top\n#O1 camdist  Energy\n"
 
 
@@ -121,6 +121,18 @@ def test_steps_as_they_are_and_a_file_of_spec_tell_the_same(folder, capsys):
     np.testing.assert_allclose(summed, whole, rtol=0.01)  # the same frame of the object: fewer voxels, as large
     aimed = last(*LENGTHS, *ANGLES, "--aim=-500,16")
     assert aimed != by_angles
+
+
+def test_lengths_may_come_from_the_datas_own_file(folder, counts, capsys):
+    with h5py.File("scan.cxi", "w") as file:
+        detector = file.create_group("entry_1/instrument_1/detector_1")
+        detector["data"], detector["distance"] = counts, 0.5
+        detector["x_pixel_size"] = detector["y_pixel_size"] = 55e-6
+        file["entry_1/instrument_1/source_1/energy"] = 9e3 * eV
+    words = ("inspect", "scan.cxi", "--dimensions", "3", "--centre", "frame", *ANGLES)
+    told = run(capsys, *words)[-2]
+    assert told == run(capsys, "inspect", "scan.npy", *words[2:], *LENGTHS)[-2]
+    assert told != run(capsys, *words, "--distance", "0.6")[-2]
 
 
 def test_inspect_shows_the_volume(folder, capsys):
