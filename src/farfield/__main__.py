@@ -119,7 +119,7 @@ PREPARATION = (
     "bin",
     "background",
 )
-INSTRUMENT = ("energy", "distance", "pixel_size", "spec", "diffractometer", "angles", "rocked", "aim", "steps")
+INSTRUMENT = ("energy", "distance", "pixel_size", "spec", "diffractometer", "angles", "rocked", "aim", "q_steps")
 
 
 def _preparation(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -214,7 +214,10 @@ def _add_instrument(group: argparse._ArgumentGroup) -> None:
         "--aim", type=_aim, metavar="R,C", help="pixel at which the detector's angles point (default: the middle)"
     )
     group.add_argument(
-        "--steps", type=_steps, metavar="X,Y,Z;…", help="instead, as --steps=…: of q in 1/nm, by frame, row, column"
+        "--q-steps",
+        type=_steps,
+        metavar="X,Y,Z;…",
+        help="instead, as --q-steps=…: of q in 1/nm, by frame, row, column",
     )
     group.add_argument(
         "--scattering", type=_numbers, metavar="X,Y,Z", help="beside them, as --scattering=…: Q of the peak"

@@ -115,7 +115,7 @@ def test_steps_as_they_are_and_a_file_of_spec_tell_the_same(folder, capsys):
     geometry = Geometry(9e3 * eV, 0.5, (55e-6, 55e-6))
     space = rocking("34-ID-C", {"delta": 32.174, "gamma": 12.635}, "theta", 0.02, geometry)
     steps = ";".join(",".join(map(str, step)) for step in space.steps)
-    assert last("--steps", steps, f"--scattering={','.join(map(str, space.scattering))}") == by_angles
+    assert last("--q-steps", steps, f"--scattering={','.join(map(str, space.scattering))}") == by_angles
     binned = last(*LENGTHS, *ANGLES, "--bin", "1,2,2")
     whole, summed = ([float(x) for x in told.split(" nm")[0][10:].split(" × ")] for told in (by_angles, binned))
     np.testing.assert_allclose(summed, whole, rtol=0.01)  # the same frame of the object: fewer voxels, as large
@@ -184,9 +184,9 @@ def test_a_known_outline_is_kept(folder, truth, capsys):
         (("--energy", "9000"), "expected a photon energy from 0.1 to 1000 keV, got 9000 keV"),
         ((*LENGTHS, *ANGLES[:-1], "theta=0"), "which lie in a plane"),
         ((*LENGTHS, *ANGLES[:-1], "eta=0.1"), "expected a motor of the sample that was rocked, theta, chi, phi"),
-        (("--steps", "1,0,0;0,1,0;1,1,0", "--scattering", "1,0,0"), "which lie in a plane"),
-        (("--steps", "1,0,0;0,1,0", "--scattering", "1,0,0"), "expected three steps of three numbers each"),
-        (("--steps", "1,0,0;0,1,0;0,0,1", *ANGLES), "expected the steps of the volume by angles or as they are"),
+        (("--q-steps", "1,0,0;0,1,0;1,1,0", "--scattering", "1,0,0"), "which lie in a plane"),
+        (("--q-steps", "1,0,0;0,1,0", "--scattering", "1,0,0"), "expected three steps of three numbers each"),
+        (("--q-steps", "1,0,0;0,1,0;0,0,1", *ANGLES), "expected the steps of the volume by angles or as they are"),
         (("--spec", "sample.spec::55"), "sample.spec: expected scan 55 in it"),
         (
             ("--spec", "sample.spec::53"),

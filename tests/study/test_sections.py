@@ -386,13 +386,13 @@ def test_a_rocking_scan_is_asked_for_as_by_the_command(frames):
         angles={"delta": 32.1, "gamma": 12},
         rocked={"theta": 0.005},
         aim=[8, 9],
-        steps=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        q_steps=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
         scattering=[1, 2, 3],
     )
     words = (
         "reconstruct frames -o a.cxi --dimensions 3 --crop 16,32,64 --monitor mask.npy --spec frame.h5::54 "
         "--pixel-size 55,75 --angles delta=32.1,gamma=12 --rocked theta=0.005 --aim 8,9 "
-        "--steps 1,0,0;0,1,0;0,0,1 --scattering 1,2,3"
+        "--q-steps 1,0,0;0,1,0;0,0,1 --scattering 1,2,3"
     )
     asked, told = sections.scan(config, "one"), vars(_parser().parse_args(words.split()))
     assert asked.pop("values") == "complex"
@@ -412,7 +412,7 @@ def test_a_rocking_scan_is_asked_for_as_by_the_command(frames):
         ({"crop": 4}, "measured: one: crop: expected an integer at least 8 or a list of 3, got 4"),
         ({"dimensions": 4}, "measured: one: dimensions: expected one of 2, 3, got 4"),
         ({"rocked": {}}, "measured: one: rocked:"),
-        ({"steps": [[1, 0, 0], [0, 1], [0, 0, 1]]}, "measured: one: steps[1]: expected a list of 3"),
+        ({"q_steps": [[1, 0, 0], [0, 1], [0, 0, 1]]}, "measured: one: q_steps[1]: expected a list of 3"),
         ({"spec": "no.spec::5"}, "measured: one: spec: expected a file or a folder, got none at no.spec"),
         ({"monitor": "no.txt"}, "measured: one: monitor: expected a file or a folder, got none at no.txt"),
         ({"region": [0, 8]}, "measured: one: region[0]: expected a list of 2, got 0"),

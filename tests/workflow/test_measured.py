@@ -16,7 +16,7 @@ from farfield.physics.diffraction import measure
 
 PHOTONS = 3e6
 SCAN = {"data": "raw/frame.tif", "mask": "raw/mask.npy"}
-STEPS = {"steps": [[0.002, 0, 0.001], [0, -0.004, 0], [0.004, 0, 0]], "scattering": [14, 10, -10]}
+STEPS = {"q_steps": [[0.002, 0, 0.001], [0, -0.004, 0], [0.004, 0, 0]], "scattering": [14, 10, -10]}
 ROCKED = {"data": "raw/scan.npy", "dimensions": 3, "centre": "frame", "starts": 1, "recipe": "4*ER", **STEPS}
 SCANS = {
     "flat-99": {**SCAN, "flat": "raw/flat.tif"},

@@ -41,7 +41,7 @@ class Instrument(NamedTuple):
         One motor, and its degrees from one frame to the next.
     aim : tuple of int, optional
         Row and column of the frames at which the detector's angles point; by default their middle.
-    steps : 3 × 3 numbers, optional
+    q_steps : 3 × 3 numbers, optional
         The steps (x, y, z) from one frame, row and column to the next, before binning, in 1/nm.
     scattering : 3 numbers, optional
         Q at the peak, in 1/nm.
@@ -55,7 +55,7 @@ class Instrument(NamedTuple):
     angles: Mapping[str, float | int] | None = None
     rocked: Mapping[str, float | int] | None = None
     aim: tuple[int, int] | None = None
-    steps: Sequence[Sequence[float | int]] | None = None
+    q_steps: Sequence[Sequence[float | int]] | None = None
     scattering: Sequence[float | int] | None = None
 
     def told(self) -> list[str]:
@@ -118,7 +118,7 @@ def space_of(
     ValueError
         If something is missing, told twice, or cannot be.
     """
-    by_hand = [name for name in ("steps", "scattering") if getattr(told, name) is not None]
+    by_hand = [name for name in ("q_steps", "scattering") if getattr(told, name) is not None]
     by_angles = [name for name in (*ANGLES, "aim") if getattr(told, name) is not None]
     if by_hand and by_angles:
         raise ValueError(
@@ -127,7 +127,7 @@ def space_of(
         )
     if not by_hand and not by_angles:
         return None, NEEDED
-    missing = sorted({*(("steps", "scattering") if by_hand else ANGLES)} - {*by_hand, *by_angles})
+    missing = sorted({*(("q_steps", "scattering") if by_hand else ANGLES)} - {*by_hand, *by_angles})
     if missing:
         raise ValueError(
             f"expected {', '.join(missing)} beside {', '.join(by_hand or by_angles)}, got none; give all of them"
@@ -140,7 +140,7 @@ def space_of(
 
 def _by_hand(told: Instrument, volume: Prepared) -> Space:
     """Take steps as they are, and sum them as voxels were."""
-    steps = [list(map(float, step)) for step in told.steps]
+    steps = [list(map(float, step)) for step in told.q_steps]
     if [len(step) for step in steps] != [3, 3, 3]:
         raise ValueError(f"expected three steps of three numbers each, got {steps}; give 9 numbers")
     return space(np.array(steps) * np.array(volume.bin)[:, None], [float(x) for x in told.scattering])
