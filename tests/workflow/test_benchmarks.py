@@ -76,7 +76,10 @@ def test_the_benchmark_of_volumes_runs_in_tiny_sizes(tmp_path):
     assert list(speed.method) == ["two transforms alone", "farfield", *coheres] * 2
     assert (speed["minimum (ms)"] <= speed["median (ms)"]).all()
     loops = speed[speed.method != "two transforms alone"]
-    assert (loops.residual < 0.2).all()  # random numbers in a box of half of each axis leave 0.84 and 0.92
-    assert loops.support.between(1, 40**3 / 2).all()
+    assert (loops.residual < 0.5).all()  # random numbers in a box of half of each axis leave 0.84 and 0.92
+    assert (loops.support > 0).all()
+    ours = loops[loops.method == "farfield"]  # cohere_core's starts are random by the clock, and its supports wide
+    assert (ours.residual < 0.2).all()
+    assert (ours.support < 40**3 / 8).all()
     assert list(starts.volume) == ["simulated, 32³", "simulated, 40³"]
     assert (starts.iterations == 30).all()
