@@ -93,7 +93,9 @@ def test_it_goes_as_by_a_plain_iteration(garments, real):
     truth = garments[:3] if real else garments[:3] * torch.polar(torch.ones(36, 36), torch.linspace(0, 1, 36))
     start, clean = started(truth), measure(truth)
     for intensity, floor in ((clean, 0.7), (photon_noise(clean, 2e5, 1), 0.1)):
-        found = prdeep(intensity, start, smooth, real=real, levels=(40, 10), iterations=6, floor=floor)
+        found = prdeep(
+            intensity, start, smooth, values="real" if real else "complex", levels=(40, 10), iterations=6, floor=floor
+        )
         for index, pattern in enumerate(intensity):
             photon = 0 if intensity is clean else float(clean[index].double().sum()) / 2e5
             sigma = max(floor, 255 * 36 / 72**2 * np.sqrt(photon) / 2)
@@ -105,14 +107,14 @@ def test_it_goes_as_by_a_plain_iteration(garments, real):
 
 
 def test_the_truth_stays_where_the_denoiser_changes_nothing(garments):
-    found = prdeep(measure(garments), garments, lambda x, level: x, real=True, iterations=5)
+    found = prdeep(measure(garments), garments, lambda x, level: x, values="real", iterations=5)
     assert torch.allclose(found.objects, garments, atol=1e-4)
 
 
 def test_it_lowers_the_error_of_a_start(garments):
     """With noise, and a denoiser that knows no more than that nothing is darker than dark."""
     start, intensity = started(garments), photon_noise(measure(garments), 1e6, 3)
-    found = prdeep(intensity, start, lambda x, level: x.clamp_min(0), real=True, iterations=20)
+    found = prdeep(intensity, start, lambda x, level: x.clamp_min(0), values="real", iterations=20)
     before, after = (symmetry_adjusted_mse(garments, x) for x in (start, found.objects))
     assert (after < 0.7 * before).all()
     assert (found.iterations <= 20 * len(LEVELS)).all()
@@ -126,14 +128,14 @@ def test_levels_come_one_after_another_and_parts_as_images(garments):
         seen.append((level, len(pictures)))
         return smooth(pictures, level)
 
-    prdeep(measure(garments), garments, watched, real=False, levels=(30, 7), iterations=2)
+    prdeep(measure(garments), garments, watched, values="complex", levels=(30, 7), iterations=2)
     assert list(dict(seen)) == [30, 7]
     assert seen[0] == (30, 2 * len(garments))
 
 
 def test_the_starts_global_phase_does_not_matter(garments):
     intensity, start = measure(garments), started(garments)
-    how = {"real": False, "levels": (20,), "iterations": 4}
+    how = {"values": "complex", "levels": (20,), "iterations": 4}
     turned = start * torch.polar(torch.ones(()), torch.tensor(2.0))
     first, second = (prdeep(intensity, x, smooth, **how).objects for x in (start, turned))
     assert torch.allclose(first, second, atol=1e-3)
@@ -141,8 +143,8 @@ def test_the_starts_global_phase_does_not_matter(garments):
 
 def test_a_pattern_does_not_see_its_neighbours(garments):
     intensity, start = measure(garments), started(garments)
-    whole = prdeep(intensity, start, smooth, real=True, levels=(20,), iterations=15).objects
-    alone = prdeep(intensity[4:5], start[4:5], smooth, real=True, levels=(20,), iterations=15).objects
+    whole = prdeep(intensity, start, smooth, values="real", levels=(20,), iterations=15).objects
+    alone = prdeep(intensity[4:5], start[4:5], smooth, values="real", levels=(20,), iterations=15).objects
     assert torch.allclose(whole[4], alone[0], atol=1e-6)
 
 
@@ -150,12 +152,13 @@ def test_what_does_not_fit_is_refused(garments, no_shape_checks):
     intensity = measure(garments)
 
     def call(start=garments, **changed):
-        prdeep(intensity, start, smooth, **{"real": True, **changed})
+        prdeep(intensity, start, smooth, **{"values": "real", **changed})
 
     refused(lambda: call(garments[:2]), "start of shape (6, N, N)", "complex64 of shape (2, 36, 36)")
     refused(lambda: call(torch.zeros(6, 40, 40, dtype=torch.complex64)), "at most 36", "to_frame")
     refused(lambda: call(garments.real), "start as a complex torch tensor")
     refused(lambda: call(iterations=0), "iterations", "got 0")
-    refused(lambda: call(levels=()), "one level or more")
+    refused(lambda: call(levels=()), "levels of noise", "got ()")
+    refused(lambda: call(values="imaginary"), "complex, real or positive")
     refused(lambda: call(floor=0), "floor above 0")
-    refused(lambda: prdeep(-intensity, garments, smooth, real=True), "non-negative intensities")
+    refused(lambda: prdeep(-intensity, garments, smooth, values="real"), "non-negative intensities")

@@ -77,7 +77,7 @@ def test_one_seed_gives_one_denoiser(trained, garments, tmp_path):
 def test_a_file_tells_what_it_holds(trained):
     model, folder = trained
     read = denoiser.load(folder / "denoiser.safetensors")
-    assert (read.sigma, read.description["images"], read.description["real"]) == (60, 300, True)
+    assert (read.sigma, read.description["images"], read.description["values"]) == (60, 300, "positive")
     image = torch.rand(1, 36, 36)
     assert torch.equal(denoiser.denoise(read, image, 20), denoiser.denoise(model, image, 20))
 
@@ -88,7 +88,7 @@ def test_complex_objects_are_two_images_each(objects, tmp_path):
     turned = objects[:48] * torch.polar(torch.ones(()), torch.tensor(1.0))
     for name, crystals in (("a", objects[:48]), ("b", turned)):
         model = denoising.fit(crystals, objects[48:], settings, path=tmp_path / name, history=tmp_path / "history")
-        assert (model.description["real"], model.description["images"]) == (False, 96)
+        assert (model.description["values"], model.description["images"]) == ("complex", 96)
     first, second = (denoiser.load(tmp_path / name).state_dict() for name in "ab")
     assert all(torch.allclose(first[name], second[name], atol=1e-4) for name in first)
 

@@ -5,16 +5,15 @@ minimise ‖y - |A x|‖² / 2σ_w² + λ/2 · xᵀ(x - D_σ(x)), with x on 0 to
 oversampling. A denoiser's Jacobian is hardly symmetric, so that this is a fixed point rather than a minimum.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
 
+from farfield.iterative.denoised import Denoise, Denoised, check_asked, in_batches
 from farfield.iterative.fasta import Problem, minimise
 from farfield.machine.passes import LEAST_POWER
-from farfield.machine.shapes import Intensity, Objects, check_intensity, check_objects, check_whole, described
+from farfield.machine.shapes import Intensity, Objects
 from farfield.physics.noise import photons
 from farfield.symmetry.phases import fix_phase, images_of
 
@@ -30,29 +29,13 @@ ITERATIONS = 200
 FLOOR = 0.5
 """Least σ_w: without noise the source's divides by zero. Half a grey value is the deviation of photons at α = 1."""
 
-Denoise = Callable[[torch.Tensor, float | int], torch.Tensor]
-"""Real images (batch, height, width) of magnitudes up to 1, and their noise, of 255 → the same without it."""
-
-
-class Denoised(NamedTuple):
-    """What was made of each pattern.
-
-    Attributes
-    ----------
-    objects : torch.Tensor, complex64, shape (batch, N, N)
-    iterations : torch.Tensor, int64, shape (batch,)
-    """
-
-    objects: Objects
-    iterations: Int[torch.Tensor, " batch"]
-
 
 def prdeep(
     intensity: Intensity,
     start: Objects,
     denoise: Denoise,
     *,
-    real: bool,
+    values: str,
     levels: Sequence[float | int] = LEVELS,
     iterations: int = ITERATIONS,
     weight: float | int = 1.0,
@@ -67,8 +50,9 @@ def prdeep(
     start : torch.Tensor, complex, shape (batch, N, N)
         What another method made; the frame, N ≤ M / 2, is the support. Their global phase is fixed first.
     denoise : callable
-    real : bool
-        Whether objects are real; else their real and imaginary parts are denoised as images of their own.
+    values : {"complex", "real", "positive"}
+        What objects are. Real and imaginary parts of complex ones are denoised as images of their own; that an object
+        is not negative is left to the denoiser.
     levels : sequence of float
         Each begins where the one before ended.
     iterations : int
@@ -87,16 +71,31 @@ def prdeep(
     ValueError
         If patterns and start are of different number or too close in size, or a number is out of range.
     """
-    check_intensity(intensity)
-    _check(intensity, start, levels, iterations, weight, floor)
+    check_asked(intensity, start, values, levels, iterations=iterations)
+    if not weight > 0 or not floor > 0:
+        raise ValueError(f"expected weight and floor above 0, got {weight!r} and {floor!r}; the source's weight is 1")
+    how = {"values": values, "levels": levels, "iterations": iterations, "weight": weight, "floor": floor}
+    return in_batches(partial(_of_batch, denoise=denoise, **how), intensity, start)
+
+
+def _of_batch(
+    intensity: torch.Tensor,
+    start: torch.Tensor,
+    denoise: Denoise,
+    values: str,
+    levels: Sequence[float | int],
+    iterations: int,
+    weight: float | int,
+    floor: float | int,
+) -> Denoised:
     side, size = intensity.shape[-1], start.shape[-1]
     scale = GREYS * size / side**2  # of amplitudes: a unitary transform's, over the oversampling
     amplitude = scale * torch.fft.ifftshift(intensity.double(), dim=(-2, -1)).sqrt()
-    quantum = photons(intensity).to(intensity.device).double().nan_to_num(0)
+    quantum = photons(intensity).double().nan_to_num(0)
     sigma = (scale / 2 * quantum.sqrt()).clamp_min(floor)[:, None]
-    points = GREYS * _points(fix_phase(start), real)
+    points = GREYS * _points(fix_phase(start), values)
     made = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-    smooth = partial(_misfit, amplitude=amplitude, sigma=sigma, size=size, scale=scale / GREYS)
+    smooth = partial(_misfit, amplitude=amplitude, sigma=sigma, values=values, size=size, scale=scale / GREYS)
     for level in levels:
         proximal = partial(_regularise, denoise=denoise, level=level, weight=weight, size=size)
         points, count = minimise(Problem(smooth, proximal), points, iterations)
@@ -104,33 +103,9 @@ def prdeep(
     return Denoised((_objects(points, size) / GREYS).to(torch.complex64), made)
 
 
-def _check(
-    intensity: torch.Tensor,
-    start: torch.Tensor,
-    levels: Sequence[float | int],
-    iterations: int,
-    weight: float | int,
-    floor: float | int,
-) -> None:
-    """Refuse what does not fit together, in one sentence."""
-    check_objects(start, "start")
-    batch, side, size = len(intensity), intensity.shape[-1], start.shape[-1]
-    if intensity.ndim != 3 or start.shape != (batch, size, size) or 2 * size > side:
-        raise ValueError(
-            f"expected start of shape ({batch}, N, N) with N of at most {side // 2}, half a pattern's side, got "
-            f"{described(start)}; crop it with diffraction.to_frame"
-        )
-    check_whole("iterations", iterations, 1)
-    if not levels or not weight > 0 or not floor > 0:
-        raise ValueError(
-            f"expected one level or more, and weight and floor above 0, got {tuple(levels)}, {weight!r} and "
-            f"{floor!r}; the source has {LEVELS} and a weight of 1"
-        )
-
-
-def _points(objects: torch.Tensor, real: bool) -> torch.Tensor:
-    """Unknowns of objects, (batch, parts · N²) in double precision: real parts and, if not `real`, imaginary ones."""
-    parts = images_of(objects, real).double()
+def _points(objects: torch.Tensor, values: str) -> torch.Tensor:
+    """Unknowns of objects, (batch, parts · N²) double precision: real parts and, of complex ones, imaginary ones."""
+    parts = images_of(objects, values).double()
     return torch.cat(parts.flatten(1).split(len(objects)), 1)
 
 
@@ -145,6 +120,7 @@ def _misfit(
     numbers: torch.Tensor,
     amplitude: torch.Tensor,
     sigma: torch.Tensor,
+    values: str,
     size: int,
     scale: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -158,7 +134,7 @@ def _misfit(
     short = measured - modulus
     value = least / 2 * short.square().flatten(1).sum(1, keepdim=True)
     pulled = torch.fft.ifft2(field * (-short / (modulus + LEAST_POWER)), norm="forward")[:, :size, :size]
-    gradient = least * scale * _points(pulled, points.shape[1] == size**2)
+    gradient = least * scale * _points(pulled, values)
     return value, gradient
 
 

@@ -120,7 +120,7 @@ def save(model: Denoiser, path: Path, description: Mapping[str, Any]) -> None:
     path : Path
         A ``.safetensors`` file; write it under a temporary name if it must be whole.
     description : mapping
-        ``width``, ``layers``, ``sigma`` and ``real``, and whatever else tells its origin.
+        ``width``, ``layers``, ``sigma`` and ``values``, and whatever else tells its origin.
     """
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, path, metadata={KEY: json.dumps(description, sort_keys=True)})
@@ -139,7 +139,7 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
     Returns
     -------
     Denoiser
-        In evaluation mode; its ``description["real"]`` tells whether it was trained on real objects.
+        In evaluation mode; its ``description["values"]`` tells what the objects are that it was trained on.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from farfield.machine.devices import claim_device
 from farfield.machine.heap import keep_freed_memory
 from farfield.machine.provenance import digest
 from farfield.machine.shapes import Estimates, Objects, check_objects, check_whole
-from farfield.symmetry.phases import fix_phase, images_of, is_real
+from farfield.symmetry.phases import fix_phase, images_of, values_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +112,13 @@ def _validate(model: Denoiser, images: torch.Tensor) -> dict[str, float]:
     return scores
 
 
-def _read(objects: torch.Tensor, real: bool, name: str) -> torch.Tensor:
+def _read(objects: torch.Tensor, values: str, name: str) -> torch.Tensor:
     """Images of objects of magnitudes up to 1, with their phase fixed."""
     check_objects(objects, name)
     largest = float(objects.abs().max())
     if not 0 < largest <= 1 + 1e-3:
         raise ValueError(f"expected {name} of magnitudes up to 1, got {largest:g}; divide them by their largest")
-    return images_of(fix_phase(objects), real).contiguous()
+    return images_of(fix_phase(objects), values).contiguous()
 
 
 def fit(
@@ -161,8 +161,8 @@ def fit(
     """
     keep_freed_memory()
     settings, place = settings or DenoiserSettings(), claim_device(device)
-    real = is_real(training)
-    images, unseen = _read(training, real, "training objects"), _read(validation, real, "validation objects")
+    values = values_of(training)
+    images, unseen = _read(training, values, "training objects"), _read(validation, values, "validation objects")
     torch.manual_seed(settings.seed)
     model = Denoiser(settings.width, settings.layers, settings.sigma).to(place)
     optimizer, rows, begin = Adam(model.parameters(), settings.learning_rate, fused=True), [], time.perf_counter()
@@ -178,7 +178,7 @@ def fit(
     description = {
         "version": farfield.__version__,
         **asdict(settings),
-        "real": real,
+        "values": values,
         "images": len(images),
         "data": hashlib.sha256(images.numpy().tobytes()).hexdigest()[:16],
         "code": digest(__name__),

@@ -24,22 +24,24 @@ def fix_phase(objects: Objects) -> Objects:
     return rotate_phase(objects, -objects.sum((-2, -1)).angle())
 
 
-def is_real(objects: Objects) -> bool:
-    """Tell whether all objects, (…, height, width), are real numbers."""
-    return not bool(objects.imag.any())
+def values_of(objects: Objects) -> str:
+    """Tell what pixels of objects, (…, height, width), are: "complex", "real" or, if none is below 0, "positive"."""
+    if objects.imag.any():
+        return "complex"
+    return "real" if (objects.real < 0).any() else "positive"
 
 
-def images_of(objects: Objects, real: bool) -> Float[torch.Tensor, "images height width"]:
+def images_of(objects: Objects, values: str) -> Float[torch.Tensor, "images height width"]:
     """Real images of objects of fixed phase: their real parts, then, of complex ones, their imaginary parts.
 
     Parameters
     ----------
     objects : torch.Tensor, complex, shape (samples, height, width)
-    real : bool
-        Whether real parts are all that counts.
+    values : {"complex", "real", "positive"}
+        What objects are; of all but complex ones the real parts are all that counts.
 
     Returns
     -------
     torch.Tensor, float, shape (samples or 2 samples, height, width)
     """
-    return objects.real if real else torch.cat([objects.real, objects.imag])
+    return torch.cat([objects.real, objects.imag]) if values == "complex" else objects.real
