@@ -43,7 +43,7 @@ CONVOLVED, CONVOLVED_ON_GPU = 6e10, 1e12
 """Multiplications and additions a second of a denoiser: a core (an Intel Xeon); a GPU (assumed)."""
 
 RETRIED = 1.5
-"""Denoisings of an iteration of prDeep, as some steps are too long (assumed)."""
+"""Denoisings of an iteration of prDeep, as some steps are too long, and what else it takes (assumed)."""
 
 ITERATED, ITERATED_ON_GPU = 1.4e8, 1.5e9
 """Pattern pixels a second that an iteration of a solver takes: a core; the slowest of six sets on a shared GPU."""
