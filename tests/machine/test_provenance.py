@@ -61,9 +61,17 @@ def test_a_networks_file_is_its_own(package):
 
 def test_a_solver_trains_nothing_and_a_network_solves_nothing(package):
     for module in ("iterative/projections", "iterative/recipe", "iterative/lagrangian"):
-        assert depends(package, module) == {"reconstruct", "follow_start", "reconstruct_measured"}, module
-    assert depends(package, "study/starting") == {"reconstruct", "follow_start"}
+        solvers = {"reconstruct", "follow_start", "reconstruct_measured", "reconstruct_denoised"}
+        assert depends(package, module) == solvers, module
+    assert depends(package, "study/starting") == {"reconstruct", "follow_start", "reconstruct_denoised"}
     assert "reconstruct" not in depends(package, "learning/networks/retriever")
+
+
+def test_a_denoiser_is_trained_again_for_what_trains_it_alone(package):
+    assert depends(package, "learning/denoising") == {"train_denoiser", "table_denoiser"}
+    assert depends(package, "learning/denoiser") == {"train_denoiser", "table_denoiser", "reconstruct_denoised"}
+    for module in ("iterative/prdeep", "iterative/fasta", "iterative/pnp_hio", "study/denoised"):
+        assert depends(package, module) == {"reconstruct_denoised"}, module
 
 
 def test_a_misfits_file_is_its_own(package):

@@ -37,6 +37,7 @@ def test_a_training_asks_for_more_the_larger_it_is_and_for_no_more_than_it_may_h
         ("config", costs.evaluation, {"samples": "2000"}, 21),
         ("config", costs.baseline, {"recipe": "hio-classic"}, 86),
         ("config", costs.gaussian, {"samples": "50000", "dimension": "10"}, 15),
+        ("passive", costs.denoiser, {}, 250),
     ],
 )
 def test_jobs_ask_for_what_was_measured_and_not_for_hours(study, name, cost, names, seconds):

@@ -62,6 +62,14 @@ def test_spreads_are_over_seeds_and_over_samples(paths):
     assert lines.loc["zero", "se"] == 0
 
 
+def test_a_line_of_fewer_samples_is_named_as_one(paths, tmp_path):
+    few = write_scores(tmp_path / "few.zarr", [0.1, 0.2], "prDeep", "iterative", iterations=800, energy=ENERGY[:2])
+    shown = strategies.table(strategies.compare([*paths, few]), "passive", "Learned starts")
+    names = [row[0] for block in shown.blocks for row in block.rows]
+    assert {"prDeep (first 2)", "hio-box", "hybrid, passive"} <= set(names)
+    assert "each of 4 test samples" in shown.caption
+
+
 def test_shares_and_what_a_solution_costs(paths):
     lines = strategies.compare(paths).set_index("method")
     assert (lines.loc["hybrid", "near"], lines.loc["hybrid", "solved"]) == (3 / 8, 2 / 8)

@@ -64,9 +64,24 @@ def test_figures_tables_and_a_released_model_are_there(passive):
     names = {path.name for path in (results(passive) / "figures").iterdir()}
     stems = ("reconstructions", "learning-curves", "starts", "rings")
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
-    assert {path.stem for path in (results(passive) / "tables").iterdir()} == {"passive", "starts", "rings"}
+    tables = {path.stem for path in (results(passive) / "tables").iterdir()}
+    assert tables == {"passive", "starts", "rings", "noise", "denoiser"}
     card = (results(passive) / "released/mlp-decoder.md").read_text()
     assert "300 images of FashionMNIST" in card
+
+
+def test_methods_with_the_denoiser_are_lines_like_any_other(passive):
+    """On as many of the patterns as the config says; iterations are those of their starts and their own."""
+    frame = pd.read_csv(results(passive) / "tables/passive.csv").set_index("method")
+    assert (frame["tests"]["prDeep"], frame["tests"]["pnp-hio"], frame["tests"]["hio-box"]) == (4, 4, 20)
+    assert (frame["iterations"]["prDeep"], frame["iterations"]["pnp-hio"]) == (20 + 2 * 10, 10 * 2)
+    noise = pd.read_csv(results(passive) / "tables/noise.csv").set_index("method")
+    assert noise["patterns"].unique().tolist() == [4]
+    assert {"prDeep", "pnp-hio", "hio-box"} < set(noise.index)
+    denoiser = pd.read_csv(results(passive) / "tables/denoiser.csv")
+    assert denoiser["images"].unique().tolist() == [20]
+    history = pd.read_csv(results(passive) / "denoiser/history.csv")
+    assert history["epoch"].tolist() == list(range(1, 9))
 
 
 def test_a_second_run_has_nothing_to_do(passive):

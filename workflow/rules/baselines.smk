@@ -12,6 +12,8 @@ rule reconstruct:
         study_path("logs/reconstruct/{recipe}.log"),
     benchmark:
         study_path("benchmarks/reconstruct/{recipe}.tsv")
+    wildcard_constraints:
+        recipe="|".join([*config["baselines"], *config["refined"]]) or "none",
     priority: 5
     conda:
         ENVIRONMENT

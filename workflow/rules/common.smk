@@ -42,6 +42,11 @@ config = checked(config)
 ENVIRONMENT = f"../../envs/{'cpu' if config['device'] == 'cpu' else 'gpu'}.yaml"
 
 
+def iterative_methods():
+    """Every iterative method by its name, in the order of the tables' lines."""
+    return [*config["baselines"], *config["refined"], *config["denoised"]]
+
+
 wildcard_constraints:
     network="|".join(config["networks"]),
     symmetry="|".join({*config["objectives"], *LEVELS, "half-space"}),
@@ -51,7 +56,7 @@ wildcard_constraints:
     samples=r"\d+",
     seed=r"\d+",
     split="train|test|noisy",
-    recipe="|".join([*config["baselines"], *config["refined"]]) or "none",
+    recipe="|".join(iterative_methods()) or "none",
     start="|".join([*config["objectives"], *STARTS, "cold"]),
     scan="|".join(config["measured"]) or "none",
     variant="|".join(config["sweep"]["variants"]),
@@ -195,13 +200,13 @@ def scores(split):
 
 def order_of_methods():
     """The order of lines and colours: a param, as Snakemake compares inputs as a set."""
-    return [*config["networks"], *config["baselines"], *config["refined"], *shown()]
+    return [*config["networks"], *iterative_methods(), *shown()]
 
 
 def scores_of_methods(split):
     """Score stores of what reconstructs: networks and baselines."""
     return cells("scores/{network}/{symmetry}/n{samples}/{split}.zarr", split=split) + expand(
-        study_path("scores/{recipe}/{split}.zarr"), recipe=[*config["baselines"], *config["refined"]], split=split
+        study_path("scores/{recipe}/{split}.zarr"), recipe=iterative_methods(), split=split
     )
 
 
@@ -222,7 +227,7 @@ def reconstructions_of_test():
         network=config["networks"],
         symmetry=shown(),
         samples=max(config["samples"]),
-    ) + expand(study_path("reconstructions/{recipe}/test.zarr"), recipe=[*config["baselines"], *config["refined"]])
+    ) + expand(study_path("reconstructions/{recipe}/test.zarr"), recipe=iterative_methods())
 
 
 def tables(*suffixes):
@@ -325,14 +330,14 @@ def released():
 
 
 def iterative(wildcards):
-    """The section of an iterative method: a baseline, or one that refines what another made."""
-    return (config["baselines"] | config["refined"])[wildcards.recipe]
+    """The section of an iterative method: a baseline, or one that goes on from what another made."""
+    return (config["baselines"] | config["refined"] | config["denoised"])[wildcards.recipe]
 
 
 def scores_of_strategies(wildcards):
     """Scores on the test set of all that a table of strategies compares, in the order of its lines."""
     plain = ["zero", "box", "blob", f"mean-object/before/n{max(config['samples'])}"]
-    names = [*plain, *config["baselines"], *config["refined"]]
+    names = [*plain, *iterative_methods()]
     return expand(study_path("scores/{name}/test.zarr"), name=names) + largest_cells(
         "scores/{network}/{symmetry}/n{samples}/test.zarr", network=config["networks"]
     )
@@ -381,6 +386,23 @@ def recipe_settings(wildcards):
 def start_of_recipe(wildcards):
     """The method that it starts from, if any, and how much of the training set that needs."""
     return training_of_start(iterative(wildcards).get("start", ""))
+
+
+def name_of_start(wildcards):
+    """The method that it starts from."""
+    return iterative(wildcards)["start"]
+
+
+def denoised_settings(wildcards):
+    """Settings of a method with a denoiser in the loop."""
+    others = ("start", "network", "patterns")
+    return {key: value for key, value in iterative(wildcards).items() if key not in others}
+
+
+def counts_of_denoised(wildcards):
+    """How many patterns of each set it reconstructs, at most."""
+    patterns = iterative(wildcards)["patterns"]
+    return counts_of_recipe(wildcards) | {"test": patterns, "noisy": patterns}
 
 
 def training_of_start(name):

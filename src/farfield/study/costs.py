@@ -39,6 +39,12 @@ SIMULATED = 1e6
 LEARNED, LEARNED_ON_GPU = 7e9, 1.4e11
 """Multiplications and additions a second in the training of a perceptron: a core; a GPU (assumed)."""
 
+CONVOLVED, CONVOLVED_ON_GPU = 6e10, 1e12
+"""Multiplications and additions a second of a denoiser: a core (an Intel Xeon); a GPU (assumed)."""
+
+RETRIED = 1.5
+"""Denoisings of an iteration of prDeep, as some steps are too long, and what else it takes (assumed)."""
+
 ITERATED, ITERATED_ON_GPU = 1.4e8, 1.5e9
 """Pattern pixels a second that an iteration of a solver takes: a core; the slowest of six sets on a shared GPU."""
 
@@ -115,7 +121,7 @@ def evaluation(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
 
 def _seeds(config: Mapping[str, Any], wildcards: Any) -> int:
     """How many an iterative method runs with: those of the network that it starts from, or one."""
-    return len(config["seeds"]) if wildcards.recipe in config["refined"] else 1
+    return len(config["seeds"]) if wildcards.recipe in (*config["refined"], *config["denoised"]) else 1
 
 
 def _patterns(config: Mapping[str, Any]) -> int:
@@ -130,6 +136,31 @@ def baseline(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     else:
         seconds = settings["starts"] * _seconds(settings["recipe"], gpu)
     return _iterated(_patterns(config), seeds * seconds, config, gpu, objects=2 * seeds)
+
+
+def _denoising(config: Mapping[str, Any], gpu: bool) -> float:
+    """Seconds of an object, of real and imaginary part if it has both."""
+    settings, pixels = config["denoiser"], config["image_size"] ** 2
+    weights = 9 * settings["width"] * (3 + (settings["layers"] - 2) * settings["width"])
+    parts = 1 if source(config) == "images" else 2
+    return parts * pixels * weights / (CONVOLVED_ON_GPU if gpu else CONVOLVED)
+
+
+def denoiser(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For the training of the denoiser, whose backward pass costs twice its forward one. As `whole_set`."""
+    samples, held = max(config["samples"]), config[source(config)]["training"] + config[source(config)]["validation"]
+    return _need(held, held, 3 * config["denoiser"]["epochs"] * samples * _denoising(config, gpu), config, gpu)
+
+
+def denoised(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For every pattern of a method with the denoiser in its loop. As `whole_set`."""
+    settings, seeds = config["denoised"][wildcards.recipe], _seeds(config, wildcards)
+    times = settings.get("rounds", RETRIED * len(settings["levels"]) * settings["iterations"])
+    patterns = config["baseline_training_patterns"] + settings["patterns"] + config["noise"]["patterns"]
+    iterations = settings["iterations"] * settings.get("rounds", len(settings["levels"]))
+    pixels = (config["image_size"] * config["oversampling"]) ** 2
+    each = times * _denoising(config, gpu) / pixels + _seconds(f"{iterations}*HIO", gpu)
+    return _iterated(patterns, seeds * each, config, gpu, objects=2 * seeds)
 
 
 def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:

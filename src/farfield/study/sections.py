@@ -106,7 +106,7 @@ def _objective_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"objectives: {name}: expected its labels, which it is named after; rename it"
         if wanted.training_set == "natural" and source(config) != "images":
             yield f"objectives: {name}: labels: expected a study of images for natural, got crystals; use before"
-        if name in (*config["baselines"], *config["refined"], *CONSTANTS, *FLOORS, "cold"):
+        if name in (*config["baselines"], *config["refined"], *config["denoised"], *CONSTANTS, *FLOORS, "cold"):
             yield f"objectives: {name!r} is the name of another method; choose another"
 
 
@@ -130,6 +130,29 @@ def _refined_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"refined: {name}: network: expected one of networks, got {refined['network']!r}; change it"
         elif refined["network"] and refined["start"] not in config["objectives"]:
             yield f"refined: {name}: network: expected none, as the start is no network's, got one; leave it out"
+
+
+def _denoised_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    known, most = (
+        [*config["objectives"], *STARTS, *config["baselines"], *config["refined"]],
+        config["denoiser"]["sigma"],
+    )
+    taken = [*NETWORKS, *CONSTANTS, *FLOORS, *config["baselines"], *config["refined"]]
+    least = config["noise"]["patterns"]
+    for name, settings in config["denoised"].items():
+        where, start, network = f"denoised: {name}", settings["start"], settings["network"]
+        if name in taken:
+            yield f"denoised: {name!r} is the name of another method; choose another"
+        if start not in known:
+            yield f"{where}: start: unknown method {start!r}; {suggest(start, known)}"
+        if network and not (network in config["networks"] and start in config["objectives"]):
+            wanted = "one of networks, and a start that is an objective"
+            yield f"{where}: network: expected {wanted}, got {network!r}; change it, or leave it out"
+        if (level := max(settings["levels"])) > most:
+            wanted = f"at most {most:g}, the denoiser's sigma"
+            yield f"{where}: levels: expected {wanted}, got {level:g}; lower it, or raise denoiser: sigma"
+        if (count := settings["patterns"]) < least:
+            yield f"{where}: patterns: expected at least noise: patterns, {least}, got {count}; raise it"
 
 
 def _recipe_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
@@ -221,6 +244,7 @@ def mistakes(config: Mapping[str, Any], check_files: bool = True) -> Iterator[st
     yield from wrong or version_mistakes(config)
     yield from _recipe_mistakes(config)
     yield from _refined_mistakes(config)
+    yield from _denoised_mistakes(config)
     if check_files:
         yield from _missing_files(config)
     if check_files and source(config) == "images":

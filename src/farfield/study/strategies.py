@@ -80,15 +80,17 @@ def compare(paths: Iterable[str | Path], published: str | Path | TextIO | None =
     return frame[COLUMNS].astype({"samples": "Int64"})
 
 
-def _name(line: pd.Series) -> str:
-    return f"{line['method']}, {line['symmetry']}" if line["kind"] == "network" else line["method"]
+def _name(line: pd.Series, tests: float) -> str:
+    """Name a line's method, and say so if it saw the first of the test samples alone."""
+    name = f"{line['method']}, {line['symmetry']}" if line["kind"] == "network" else line["method"]
+    return name if line["tests"] == tests else f"{name} (first {line['tests']:.0f})"
 
 
-def _cells(line: pd.Series) -> list[str]:
+def _cells(line: pd.Series, tests: float) -> list[str]:
     spread = line["sd"] if np.isfinite(line["sd"]) else line["se"]
     iterations = line["iterations"]
     return [
-        _name(line),
+        _name(line, tests),
         f"{line['mean']:.3f} ± {spread:.3f}",
         f"{line['median']:.3f}" if line["median"] >= 1e-3 else f"{line['median']:.0e}",
         f"{line['near']:.2f}",
@@ -100,9 +102,9 @@ def _cells(line: pd.Series) -> list[str]:
     ]
 
 
-def _block(title: str, lines: pd.DataFrame, published: bool) -> Block:
+def _block(title: str, lines: pd.DataFrame, tests: float, published: bool) -> Block:
     columns = ["Method", "Mean", "Median", "Below 1e-2", "Below 1e-3", "Iterations", "Per solution", "ms"]
-    rows = [_cells(line)[: len(columns) + published] for _, line in lines.iterrows()]
+    rows = [_cells(line, tests)[: len(columns) + published] for _, line in lines.iterrows()]
     return Block(title, [("", column) for column in [*columns, *["Published"] * published]], rows)
 
 
@@ -120,7 +122,8 @@ def table(frame: pd.DataFrame, label: str, title: str) -> rendering.Table:
     rendering.Table
     """
     ours, published = frame[frame["kind"] != "published"], bool(frame["published"].notna().any())
-    blocks = [_block(f"{text}.", ours[ours["kind"] == kind], published) for kind, text in KINDS.items()]
+    tests = float(ours["tests"].max())
+    blocks = [_block(f"{text}.", ours[ours["kind"] == kind], tests, published) for kind, text in KINDS.items()]
     others = frame[frame["kind"] == "published"]
     if len(others):
         rows = [[line.method, f"{line.published:g}"] for line in others.itertuples()]
@@ -128,7 +131,7 @@ def table(frame: pd.DataFrame, label: str, title: str) -> rendering.Table:
     seeds = int(ours["seeds"].max())
     spread = "its deviation over seeds where there are several, else its standard error over samples"
     caption = (
-        f"SA-MSE of each of {ours['tests'].iloc[0]:.0f} test samples relative to predicting zero for it: mean ± "
+        f"SA-MSE of each of {tests:.0f} test samples relative to predicting zero for it: mean ± "
         f"{spread}; median; shares below 1e-2 and 1e-3. Networks: best validated, n = {ours['samples'].max()}, "
         f"{seeds} seed{'s' if seeds > 1 else ''}. Iterations and milliseconds are for a pattern, those of its start "
         "with them (a round of ALM counts as one); per solution: iterations over the share below 1e-3."
