@@ -4,7 +4,18 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["batches", "networks", "objectives", "optics", "optimiser", "settings", "step", "tensorboard", "training"],
+    [
+        "batches",
+        "networks",
+        "objectives",
+        "optics",
+        "optimiser",
+        "settings",
+        "step",
+        "tensorboard",
+        "training",
+        "untrained",
+    ],
     submod_attrs={
         "networks": ["NETWORKS", "create", "load"],
         "objectives": ["OBJECTIVES", "Objective"],

@@ -35,6 +35,10 @@ class FarField:
         side = self.side(objects.shape[-1])
         return torch.fft.fft2(objects, s=(side, side), norm="ortho").abs()
 
+    def shown(self, intensity: Intensity) -> torch.Tensor:
+        """What `seen` is of the truth, told by its pattern (batch, M, M)."""
+        return torch.fft.ifftshift(intensity.sqrt(), dim=(-2, -1)) / intensity.shape[-1]
+
     def error(self, reference: Objects, estimate: Estimates) -> PerSample:
         """Squared error per pixel up to what a pattern does not tell: the SA-MSE."""
         return symmetry_adjusted_mse(reference, estimate)
@@ -67,6 +71,10 @@ class Holograms:
     def seen(self, objects: Objects) -> torch.Tensor:
         """What a hologram shows of objects (batch, N, N): how much its amplitude differs from 1, none at all's."""
         return self.near.behind(objects).abs() - 1
+
+    def shown(self, intensity: Intensity) -> torch.Tensor:
+        """What `seen` is of the truth, told by its hologram (batch, N, N)."""
+        return intensity.sqrt() - 1
 
     def error(self, reference: Objects, estimate: Estimates) -> PerSample:
         """Squared error per pixel up to what a hologram does not tell: a constant offset."""
