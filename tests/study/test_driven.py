@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 from farfield.machine import store
 from farfield.physics import phases
 from farfield.physics.near_field import NearField
-from farfield.study import driven, driven_figures, hologram_scores, holograms, methods
+from farfield.study import bands, driven, driven_figures, hologram_scores, holograms, methods
 
 SIDE = 16
 NEAR = NearField(distance=1.2e-3)
@@ -71,8 +71,8 @@ def test_bands_hold_what_was_put_into_them(truth):
         return lambda x: x + 0.1 * torch.cos(2 * torch.pi * periods * line)
 
     for periods, low in ((1, True), (6, False)):
-        bands = driven.band_errors(scored(truth, wave(periods)).isel(checkpoint=0))
-        assert (bands[0] > 1e-4, bands[1] > 1e-4) == (low, not low)
+        found = bands.band_errors(scored(truth, wave(periods)).isel(checkpoint=0))
+        assert (found[0] > 1e-4, found[1] > 1e-4) == (low, not low)
 
 
 def test_the_scorer_is_that_of_the_field(truth):
@@ -131,7 +131,7 @@ def test_scores_that_are_not_finite_are_refused(truth, tmp_path):
 
 
 def test_rings_and_figures_show_every_method(stores, truth, tmp_path):
-    rings = driven.rings(paths(stores, "DD", "tPD", "uPD"))
+    rings = bands.rings(paths(stores, "DD", "tPD", "uPD"))
     assert rings.groupby(rings.symmetry.fillna(rings.method)).size().to_dict() == dict.fromkeys(
         ("DD", "tPD", "uPD"), SIDE // 2
     )

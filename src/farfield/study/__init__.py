@@ -5,6 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     [
+        "bands",
         "breaking",
         "cluster",
         "comparison",

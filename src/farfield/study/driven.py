@@ -8,45 +8,22 @@ import pandas as pd
 import xarray as xr
 
 from farfield.machine import store
-from farfield.study import errors, rendering
+from farfield.study import bands, errors, rendering
 from farfield.study.rendering import Block
-
-LOW = 1 / 4
-"""Of the Nyquist frequency: under it frequencies count as low."""
 
 COLUMNS = ["set", "method", "symmetry", "data", "kind", "seeds", "tests", "error", "sd", "se", "all", "psnr", "ssim"]
 COLUMNS += ["low", "high", "residual", "ms"]
 
 SETS = {"test": "the networks' own kind of objects", "noisy": "the same with photon noise"}
 
-RING_COLUMNS = ["method", "symmetry", "frequency", "power", "error"]
-
-
-def _name(scores: xr.Dataset) -> str:
-    return scores.attrs["symmetry"] if scores.attrs["kind"] == "network" else scores.attrs["method"]
-
-
-def band_errors(scores: xr.Dataset) -> tuple[float, float]:
-    """Σ|F(A - B)|² / Σ|F(A)|² under and above `LOW`, over samples and seeds, without the zero frequency.
-
-    Parameters
-    ----------
-    scores : xarray.Dataset
-        One checkpoint of `hologram_scores.score`.
-    """
-    rings = scores.sizes["ring"]
-    low = 1 + np.arange(rings) < LOW * rings
-    wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
-    return wrong[low].sum() / there[low].sum(), wrong[~low].sum() / there[~low].sum()
-
 
 def _row(scores: xr.Dataset, count: int, shares: Mapping[str, float]) -> dict[str, object]:
     whole = (scores.sa_mse / scores.energy).transpose("seed", "sample").values
     if not np.isfinite(whole).all():
-        raise ValueError(f"expected finite scores of {_name(scores)}, found NaN or infinity; redo them")
+        raise ValueError(f"expected finite scores of {bands.name(scores)}, found NaN or infinity; redo them")
     some = scores.isel(sample=slice(count))
     by_seed, by_sample = whole[:, :count].mean(1), whole[:, :count].mean(0)
-    low, high = band_errors(some)
+    low, high = bands.band_errors(some)
     return {
         "set": scores.attrs["split"],
         "method": scores.attrs["method"],
@@ -93,31 +70,6 @@ def compare(paths: Iterable[str | Path], shares: Mapping[str, float]) -> pd.Data
     stores = [errors.checkpoint_of(store.open_dataset(path)).load() for path in paths]
     counts = pd.DataFrame([(x.attrs["split"], x.sizes["sample"]) for x in stores]).groupby(0)[1].min()
     return pd.DataFrame([_row(x, int(counts[x.attrs["split"]]), shares) for x in stores], columns=COLUMNS)
-
-
-def rings(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Tell each method's error frequency by frequency, on the samples that all have.
-
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        Stores of `hologram_scores.score`, of every method on one set.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``method``, ``symmetry``, ``frequency`` in units of Nyquist's, ``power``, the share of the objects', and
-        ``error``, over what is there.
-    """
-    stores = [errors.checkpoint_of(store.open_dataset(path)).load() for path in paths]
-    count, parts = min(x.sizes["sample"] for x in stores), []
-    for scores in (x.isel(sample=slice(count)) for x in stores):
-        wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
-        line = {"method": scores.attrs["method"], "symmetry": scores.attrs.get("symmetry")}
-        frequency = (1 + np.arange(len(there))) / len(there)
-        found = {"frequency": frequency, "power": there / there.sum(), "error": wrong / there}
-        parts.append(pd.DataFrame({**line, **found}))
-    return pd.concat(parts, ignore_index=True)[RING_COLUMNS]
 
 
 def label(line: pd.Series) -> str:

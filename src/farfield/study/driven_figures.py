@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from farfield.machine import store
-from farfield.study import driven, errors
+from farfield.study import bands, errors
 from farfield.study.figures import GREY, TEXT_WIDTH, theme
 from farfield.study.pictures import picture
 
@@ -25,7 +25,7 @@ def co_driven(frame: pd.DataFrame, rings: pd.DataFrame) -> Figure:
     frame : pandas.DataFrame
         From `driven.compare`.
     rings : pandas.DataFrame
-        From `driven.rings`, of the test set.
+        From `bands.rings`, of the test set.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def co_driven(frame: pd.DataFrame, rings: pd.DataFrame) -> Figure:
     colours = sns.color_palette("colorblind", names.nunique())
     for colour, (name, lines) in zip(colours, rings.groupby(names, sort=False), strict=True):
         spectrum.plot(lines["frequency"], lines["error"], color=colour, label=name)
-    spectrum.axvline(driven.LOW, color=GREY, linewidth=0.9)
+    spectrum.axvline(bands.LOW, color=GREY, linewidth=0.9)
     spectrum.set(xlabel="frequency (Nyquist)", ylabel="error relative to what is there", yscale="log")
     for axes in (against, parts, spectrum):
         axes.legend(fontsize=6)
@@ -82,7 +82,7 @@ def phases(truth_path: str | Path, reconstruction_paths: Iterable[str | Path], h
         for column, found in enumerate(made):
             estimate = found.object[row].values.real
             picture(axes[row, 2 + column], estimate + (phase - estimate).mean(), cmap="viridis", vmin=0, vmax=height)
-    names = [x.attrs["symmetry"] if x.attrs["kind"] == "network" else x.attrs["method"] for x in made]
+    names = [bands.name(x) for x in made]
     for column, title in zip(axes[0], ["hologram", "phase", *names], strict=True):
         column.set_title(title)
     figure.colorbar(shown, ax=axes, label="phase (rad)", shrink=0.8)
