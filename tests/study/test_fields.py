@@ -7,6 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from farfield.physics import images
 from farfield.study import config, fields, sections
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -24,6 +25,18 @@ def merged(change):
 
 def checked(**change):
     return config.check(merged(change), SCHEMA, check_device=False)
+
+
+@pytest.mark.parametrize("name", ["co-driven", "co-driven-crystals", "co-driven-images", "test-co-driven"])
+def test_the_studies_of_the_third_paper_are_valid(name, monkeypatch):
+    """The images of some are looked for among the 450 that lie here, as if they were all."""
+    monkeypatch.chdir(ROOT)
+    held = images.Held(60000, 28), images.Held(10000, 28)
+    monkeypatch.setattr(sections.images, "check", lambda which, path: held[which == "test"])
+    study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    found = config.check(study, SCHEMA, check_device=False)
+    shares = [settings["data"] for settings in found["objectives"].values()]
+    assert {0.0, 0.3, 1.0} <= {*shares}
 
 
 def test_objects_are_those_that_the_near_field_names():
