@@ -89,7 +89,7 @@ def stores(truth, tmp_path_factory):
         "DD": scored(truth, noisy(0.2)),
         "tPD": scored(truth, noisy(0.1), symmetry="tPD"),
         "uPD": hologram_scores.score(
-            made(truth, noisy(0.05), count=3, method="uPD", kind="iterative", split="test"), truth, NEAR, 1.0
+            made(truth, noisy(0.05), count=3, method="uPD", kind="fitted", split="test"), truth, NEAR, 1.0
         ),
         "unseen": scored(truth, noisy(0.3), split="unseen-crystals"),
     }

@@ -40,7 +40,7 @@ with jobs.job(snakemake.log[0]):
         intensity = torch.from_numpy(truth.intensity[: params.patterns].values)
         # What torch loads at the first call is no pattern's time.
         fit(intensity[:1], section, replace(fitting, cycles=1))
-        about = {"method": snakemake.wildcards.fitted, "kind": "iterative", "split": split}
+        about = {"method": snakemake.wildcards.fitted, "kind": "fitted", "split": split}
         found = methods.reconstruct_all(
             {(params.seed, "final"): partial(fit, section=section, fitting=fitting)}, intensity, about
         )
