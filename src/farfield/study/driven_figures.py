@@ -73,7 +73,7 @@ def phases(truth_path: str | Path, reconstruction_paths: Iterable[str | Path], h
     """
     truth = store.open_dataset(truth_path).isel(sample=slice(count)).load()
     made = [errors.checkpoint_of(store.open_dataset(path)).isel(seed=0) for path in reconstruction_paths][:SHOWN]
-    figure = Figure(figsize=(TEXT_WIDTH, 1.05 * count + 0.5), layout="constrained")
+    figure = Figure(figsize=(TEXT_WIDTH, 0.85 * count + 0.3), layout="constrained")
     axes = figure.subplots(count, 2 + len(made), squeeze=False)
     for row in range(count):
         phase = truth.object[row].values.real
