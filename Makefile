@@ -65,10 +65,11 @@ oldest: ## all tests but the cluster's with the oldest versions that are allowed
 	.oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	.oldest/bin/python -m pytest --ignore tests/cluster -o filterwarnings=default
 
-bench: setup ## speed and quality of iterative methods and of training beside others, into results/benchmarks
+bench: setup ## speed and quality of iterative methods, of volumes and of training beside others, into results/benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/iterative.py results/benchmarks
 	$(BIN)/python benchmarks/solutions.py results/benchmarks
+	$(BIN)/python benchmarks/volumes.py results/benchmarks
 	$(BIN)/python benchmarks/training.py results/benchmarks
 
 bench-gpu: setup ## speed of iterations, training and SA-MSE on a CUDA GPU, into results/benchmarks

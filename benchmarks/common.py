@@ -26,7 +26,7 @@ COHERE = {
     "shrink_wrap_type": "GAUSS",
     "shrink_wrap_threshold": 0.1,
     "shrink_wrap_gauss_sigma": 1.0,
-    "initial_support_area": [0.5, 0.5],
+    "initial_support_area": [0.5, 0.5, 0.5],  # of each axis, of which a pattern has two
     "hio_beta": 0.9,
 }
 

@@ -87,8 +87,11 @@ def test_direct_steps_are_dual():
         (lambda: rocking("34-ID-C", {"delta": 30, "gamma": 1}, "phi", 0.1, GEOMETRY), ("theta, chi",)),
         (lambda: rocking("34-ID-C", ANGLES, "mu", 0.1, GEOMETRY), ("theta, chi, phi", "'mu'")),
         (lambda: rocking("34-ID-C", ANGLES, "theta", 0.1, GEOMETRY._replace(distance=None)), ("no distance",)),
-        (lambda: rocking("34-ID-C", ANGLES, "theta", 0.1, GEOMETRY._replace(energy=9.0)), ("in J", "multiply keV")),
-        (lambda: rocking("34-ID-C", ANGLES, "theta", 0.1, GEOMETRY._replace(distance=0.0)), ("above 0 m",)),
+        (
+            lambda: rocking("34-ID-C", ANGLES, "theta", 0.1, GEOMETRY._replace(energy=9.0)),
+            ("1000 keV", "multiply keV"),
+        ),
+        (lambda: rocking("34-ID-C", ANGLES, "theta", 0.1, GEOMETRY._replace(distance=0.0)), ("above 0",)),
     ],
 )
 def test_a_geometry_that_cannot_be_is_refused(call, words):

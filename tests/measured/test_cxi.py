@@ -34,6 +34,7 @@ def result() -> cxi.Result:
         steps=["read frame.tif", "cropped to 16 × 16"],
         verdict="believed: all is well",
         prtf=np.linspace(1, 0.1, 8),
+        width=0.1,
         geometry=cxi.Geometry(energy=NINE_KEV, distance=0.5, pixel_size=(55e-6, 55e-6)),
     )
 

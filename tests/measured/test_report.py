@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 
 from farfield.iterative.reconstruction import reconstruct
-from farfield.measured import cxi, report, trust
+from farfield.measured import crystal, cxi, report, space, trust
 from farfield.physics.diffraction import measure
 from farfield.study import figures
 from farfield.symmetry import metrics
@@ -44,6 +44,7 @@ def result(objects) -> cxi.Result:
         verdict="not believed: the starts disagree by 100 % (make more, or give --support or --positive), and so on "
         "and so forth",
         prtf=metrics.phase_retrieval_transfer_function(pattern, found.objects, mask=mask).numpy(),
+        width=0.01,
         geometry=cxi.Geometry(1.5e-15, 0.5, (55e-6, 55e-6)),
     )
 
@@ -113,13 +114,40 @@ def test_without_known_noise_starts_are_shown_by_their_residual(result):
 def test_the_resolution_is_told_in_nm_where_the_geometry_is_known(result):
     curve = np.where(np.arange(32) < 20, 0.9, 0.2)
     fallen = result._replace(prtf=curve)
-    side = 1e9 * result.geometry.image_size()[0]
     told = [text.get_text() for text in panels(report.draw(fallen, ""))["prtf"].texts]
-    assert told == [f"1/e at 20: {side / 20:.3g} nm"]
-    unknown = panels(report.draw(fallen._replace(geometry=cxi.Geometry()), ""))["prtf"]
+    assert told == [f"1/e at 20: {2 * np.pi / 0.2:.3g} nm"]
+    unknown = panels(report.draw(fallen._replace(width=None), ""))["prtf"]
     assert [text.get_text() for text in unknown.texts] == ["1/e at 20"]
     agreed = panels(report.draw(result._replace(prtf=np.ones(32)), ""))["prtf"]
     assert not agreed.texts
+
+
+@pytest.fixture(scope="module")
+def scanned(result) -> cxi.Result:
+    """A box, strained along one axis, as starts of a rocking scan would have found it."""
+    box = np.zeros((24, 32, 28), np.complex64)
+    box[8:15, 10:22, 9:18] = np.exp(1e-2j * np.arange(7.0) ** 2)[:, None, None]
+    steps = space(np.diag([0.01, 0.02, 0.02])[:, ::-1], (20, 0, 20))
+    same = {"object": box, "support": box != 0, "prtf": np.where(np.arange(12) < 9, 0.9, 0.2)}
+    return result._replace(**same, width=0.02, space=steps)
+
+
+def test_a_scan_is_drawn_in_nm_where_its_place_is_known_and_in_voxels_else(scanned):
+    figure = report.draw_volume(scanned, crystal.in_laboratory(scanned.object, scanned.space), "a scan")
+    title, *verdict, size = figure.get_suptitle().splitlines()
+    assert (title, " ".join(verdict)) == ("a scan", scanned.verdict)
+    assert size.startswith("crystal of ")
+    assert "nm (x, y, z), voxels of" in size
+    axes = {one.get_title(): one for one in figure.axes}
+    assert [text.get_text() for text in axes["agreement of starts (PRTF)"].texts] == ["1/e at 0.18: 34.9 nm"]
+    assert "surface, in the colours of displacement" in axes
+    assert len(axes["deviance of starts (1: noise)"].lines) == 5
+    bare = scanned._replace(width=None, space=None)
+    figure = report.draw_volume(bare, crystal.in_voxels(bare.object, support=bare.support), "a scan")
+    assert figure.get_suptitle().splitlines()[-1] == "crystal of 9 × 12 × 7 voxels (columns, rows, frames)"
+    axes = {one.get_title(): one for one in figure.axes}
+    assert [text.get_text() for text in axes["agreement of starts (PRTF)"].texts] == ["1/e at 0.375"]  # 9 of 24
+    assert "surface, in the colours of phase" in axes
 
 
 def test_the_verdict_stands_above_and_the_file_is_the_same_every_time(result, tmp_path):

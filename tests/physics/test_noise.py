@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from farfield.physics import crystals, noise
+from farfield.physics import crystals, noise, polyhedra
 from farfield.physics.diffraction import measure, photon_noise
 
 
@@ -82,3 +82,22 @@ def test_patterns_of_every_kind_stand_in_one_stack():
     assert 3 < np.isfinite(found).sum() < len(kinds) - 3
     assert noise.photons(stack[:0]).shape == (0,)
     assert math.isnan(noise.photon(torch.zeros(0)))
+
+
+def test_a_level_under_a_volume_is_found_though_most_of_its_voxels_hold_no_photon():
+    pattern = measure(polyhedra.simulate(2, 32, 11), 2, 3).double()
+    expected = pattern / pattern.sum((1, 2, 3), keepdim=True) * 1e6
+    level, one, generator = 0.25, torch.ones(2, dtype=torch.float64), torch.Generator().manual_seed(0)
+    clean, lit = (torch.poisson(expected + more, generator=generator).float() for more in (0, level))
+    seen = torch.ones(lit.shape, dtype=torch.bool)
+    seen[:, 40:44] = False
+    hidden = torch.where(seen, lit, torch.nan)
+    assert (lit == 0).double().mean() > 0.5
+    assert not noise.dark_level(clean, torch.ones_like(seen)).any()
+    assert not noise.dark_level(torch.where(seen, clean, torch.nan), seen).any()
+    for found in (noise.dark_level(lit, torch.ones_like(seen)), noise.dark_level(hidden, seen)):
+        assert ((found > 0.6 * level) & (found < 1.5 * level)).all()
+    tails = noise.corners(clean, torch.ones_like(seen), one)
+    for found in (noise.corners(lit, torch.ones_like(seen), one), noise.corners(hidden, seen, one)):
+        assert (found - tails).tolist() == pytest.approx([level, level], rel=0.2)
+    assert not noise.corners(hidden, torch.zeros_like(seen), one).any()

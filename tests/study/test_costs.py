@@ -62,7 +62,7 @@ def test_what_was_not_timed_on_a_gpu_asks_for_as_long_as_on_a_core(study):
     asked = {
         **study("paper"),
         "baselines": {"heavy": {"recipe": "60*ALM", "starts": 5}},
-        "measured": {"frame": {"recipe": "900*HIO+100*ER", "starts": 10, "bin": 1}},
+        "measured": {"frame": {"recipe": "900*HIO+100*ER", "starts": 10, "bin": 1, "dimensions": 2}},
     }
     cases = (
         (costs.baseline, {"recipe": "heavy"}),
@@ -84,12 +84,19 @@ def test_a_round_of_alm_asks_for_more_time_than_an_iteration_of_hio(study):
 
 
 def test_a_scan_asks_by_its_crop_its_bins_and_its_starts(study):
-    settings = {"data": "a.npy", "starts": 10, "bin": 1, "recipe": "900*HIO+100*ER"}
+    settings = {"data": "a.npy", "starts": 10, "bin": 1, "recipe": "900*HIO+100*ER", "dimensions": 2}
     others = {"whole": {}, "cropped": {"crop": 512}, "binned": {"bin": 4}, "few": {"starts": 5}}
     asked = {**study("config"), "measured": {name: {**settings, **other} for name, other in others.items()}}
     needs = {name: costs.scan(asked, cell(scan=name), gpu=False) for name in others}
     assert needs["binned"] < needs["cropped"] < needs["few"] < needs["whole"]
     assert costs.scan(asked, cell(scan="few"), gpu=True).mem_mb == needs["few"].mem_mb + costs.CUDA
+    others = {"small": [64, 64, 64], "oblong": [64, 128, 64], "whole": 128}
+    settings = {**settings, "dimensions": 3}
+    asked["measured"] = {name: {**settings, "crop": crop, "bin": [1, 1, 1]} for name, crop in others.items()}
+    needs = {name: costs.scan(asked, cell(scan=name), gpu=False) for name in others}
+    assert needs["small"] < needs["oblong"] < needs["whole"]
+    binned = {**settings, "crop": 128, "bin": [1, 2, 2]}
+    assert costs.scan({**asked, "measured": {"one": binned}}, cell(scan="one"), False) < needs["whole"]
 
 
 def test_a_gpu_costs_memory_and_saves_time(study):

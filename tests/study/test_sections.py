@@ -373,6 +373,34 @@ def test_what_a_scan_names_is_handed_on_and_watched(frames):
     assert sections.files(config, "one") == ["frame.h5", "mask.npy", "frames/a0.tif", "frames/a1.tif"]
 
 
+def test_a_rocking_scan_is_asked_for_as_by_the_command(frames):
+    from farfield.__main__ import _parser
+
+    config = with_scan(
+        data="frames",
+        dimensions=3,
+        crop=[16, 32, 64],
+        monitor="mask.npy",
+        spec="frame.h5::54",
+        pixel_size=[55, 75],
+        angles={"delta": 32.1, "gamma": 12},
+        rocked={"theta": 0.005},
+        aim=[8, 9],
+        q_steps=[[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        scattering=[1, 2, 3],
+    )
+    words = (
+        "reconstruct frames -o a.cxi --dimensions 3 --crop 16,32,64 --monitor mask.npy --spec frame.h5::54 "
+        "--pixel-size 55,75 --angles delta=32.1,gamma=12 --rocked theta=0.005 --aim 8,9 "
+        "--q-steps 1,0,0;0,1,0;0,0,1 --scattering 1,2,3"
+    )
+    asked, told = sections.scan(config, "one"), vars(_parser().parse_args(words.split()))
+    assert asked.pop("values") == "complex"
+    assert asked.pop("recipe")
+    assert {name: told[name] for name in asked} == asked
+    assert sections.files(config, "one") == ["frames/a0.tif", "frames/a1.tif", "mask.npy", "frame.h5"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -381,7 +409,12 @@ def test_what_a_scan_names_is_handed_on_and_watched(frames):
         ({"masks": "mask.npy"}, "measured: one: unknown key 'masks'; did you mean 'mask'?"),
         ({"free": 0.1}, "measured: one: unknown key 'free'"),
         ({"background": "corner"}, "background: expected a number at least 0 or 'corners', got 'corner'"),
-        ({"crop": 4}, "measured: one: crop: expected an integer at least 8, got 4"),
+        ({"crop": 4}, "measured: one: crop: expected an integer at least 8 or a list of 3, got 4"),
+        ({"dimensions": 4}, "measured: one: dimensions: expected one of 2, 3, got 4"),
+        ({"rocked": {}}, "measured: one: rocked:"),
+        ({"q_steps": [[1, 0, 0], [0, 1], [0, 0, 1]]}, "measured: one: q_steps[1]: expected a list of 3"),
+        ({"spec": "no.spec::5"}, "measured: one: spec: expected a file or a folder, got none at no.spec"),
+        ({"monitor": "no.txt"}, "measured: one: monitor: expected a file or a folder, got none at no.txt"),
         ({"region": [0, 8]}, "measured: one: region[0]: expected a list of 2, got 0"),
         ({"recipe": "5*HIP"}, "measured: one: recipe: expected an algorithm out of ER, HIO, RAAR"),
     ],

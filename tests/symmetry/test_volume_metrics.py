@@ -86,6 +86,28 @@ def test_the_prtf_is_one_where_starts_agree_and_falls_where_they_do_not(objects)
     assert (curve[:, 11:] < 0.6).all()
 
 
+def test_a_place_in_space_gives_shells_of_one_length(objects):
+    """Of equal and upright steps they are those of pixels; of a longer step as many fewer, and all of one |q|."""
+    truth = objects[0, 4:20, 8:24, 6:22]
+    starts = torch.stack([truth, truth * torch.polar(torch.ones(()), torch.rand(truth.shape))])
+    pattern = measure(truth, 2, 3)
+    usual = volumes.phase_retrieval_transfer_function(pattern, starts)
+    turned, _ = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    found, width = volumes.transfer_in_space(pattern, starts, 0.02 * turned)
+    assert width == pytest.approx(0.02)
+    assert found.shape == usual.shape == (16,)
+    assert torch.allclose(found, usual)
+    steps = 0.02 * torch.diag(torch.tensor([0.5, 1, 2], dtype=torch.float64))
+    found, width = volumes.transfer_in_space(pattern, starts, steps @ turned)
+    assert width == pytest.approx(0.04)
+    assert len(found) == 4  # 16 pixels of 0.01 to the nearest face
+    q = torch.stack(torch.meshgrid(*[torch.arange(32) - 16.0] * 3, indexing="ij"), -1) @ steps.float()
+    shell = (q.norm(dim=-1) / 0.04).round() == 2
+    mean = volumes.align(starts[:1].expand_as(starts), starts).mean(0)
+    expected = far_field(mean, 2, 3).abs()[shell].sum() / pattern.sqrt()[shell].sum()
+    assert float(found[2]) == pytest.approx(float(expected), rel=1e-3)
+
+
 def test_shells_of_unequal_axes_are_shares_of_each(objects):
     """An amplitude that depends on the share of each axis' Nyquist frequency alone is the same in each shell."""
     shares = [(torch.arange(n) - n // 2) / n for n in (24, 32, 28)]

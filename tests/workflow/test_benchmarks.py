@@ -65,3 +65,18 @@ def test_the_benchmark_of_solutions_runs_in_tiny_sizes(tmp_path):
     assert (np.diff(floor["median error"]) < 0).all()  # more photons
     assert (photons["over the floor"] > 0.5).all()
     assert (photons["s a pattern"] > 0).all()
+
+
+def test_the_benchmark_of_volumes_runs_in_tiny_sizes(tmp_path):
+    told = benchmark("volumes", str(tmp_path), "--quick", "--measured", str(tmp_path / "absent.tif"))
+    assert told.returncode == 0, told.stderr[-4000:]
+    assert f"no measured volume: {tmp_path / 'absent.tif'} is not there" in told.stdout
+    speed, starts = (pd.read_csv(tmp_path / f"volumes-{name}.csv") for name in ("speed", "starts"))
+    coheres = [f"cohere_core ({name})" for name in ("torch", "numpy")] if COHERES else []
+    assert list(speed.method) == ["two transforms alone", "farfield", *coheres] * 2
+    assert (speed["minimum (ms)"] <= speed["median (ms)"]).all()
+    loops = speed[speed.method != "two transforms alone"]
+    assert (loops.residual < 0.2).all()  # random numbers in a box of half of each axis leave 0.84 and 0.92
+    assert loops.support.between(1, 40**3 / 2).all()
+    assert list(starts.volume) == ["simulated, 32³", "simulated, 40³"]
+    assert (starts.iterations == 30).all()

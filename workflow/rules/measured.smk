@@ -1,3 +1,4 @@
+# Of a rocking scan whose geometry is told, a .vti comes beside them.
 rule reconstruct_measured:
     input:
         files_of_scan,

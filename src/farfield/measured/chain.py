@@ -1,109 +1,24 @@
-"""The whole chain: a detector's file in; an object, its starts and a verdict out."""
+"""The whole chain: a detector's files in; an object, its starts and a verdict out."""
 
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
-import torch
-
-from farfield.iterative import judging
 from farfield.iterative.asking import RECIPE, read_asked
-from farfield.iterative.patterns import Patterns
-from farfield.iterative.reconstruction import Reconstruction, reconstruct
-from farfield.iterative.starts import Starts
+from farfield.iterative.reconstruction import reconstruct
 from farfield.machine.devices import claim_device
-from farfield.measured import cxi, inspection, preparation, reading, report, trust
-from farfield.measured.frames import Frames, Geometry
-from farfield.measured.preparation import Prepared
-from farfield.measured.trust import MOST_FILLED
-from farfield.physics import noise
+from farfield.measured import crystal, cxi, gathering, inspection, report, vti
+from farfield.measured.loading import load, read_support
 from farfield.study import figures
-from farfield.symmetry import metrics
-from farfield.symmetry.actions import align
 
 FREE = 0.05
 """Share of the measured pixels that judge, as in PyNX."""
 
 STARTS = 10
 
-
-class Frame(NamedTuple):
-    """A frame as it was read, and the pattern that was made of it."""
-
-    raw: np.ndarray
-    prepared: Prepared
-    geometry: Geometry
-    steps: list[str]
-
-
-def prepare(
-    data: str | Path,
-    *,
-    mask: str | Path | None = None,
-    flat: str | Path | None = None,
-    dark: str | Path | None = None,
-    frame: int | None = None,
-    **how: Any,
-) -> Frame:
-    """Read a frame and what belongs to it, and make a pattern of it.
-
-    Parameters
-    ----------
-    data : str or Path
-        As `reading.read` takes it.
-    mask, flat, dark : str or Path, optional
-        As `reading.read_mask` and `reading.read_image` take them.
-    frame : int, optional
-        Number of the frame, from 0, where the data are several.
-    **how
-        Region, centre, crop, bin, background and monitor of `preparation.prepare`.
-
-    Returns
-    -------
-    Frame
-
-    Raises
-    ------
-    ValueError
-        If a file cannot be read, or no pattern be made of it.
-    """
-    found = reading.read(data)
-    raw, bad = _choose(Path(data), found, frame)
-    good = None if mask is None else reading.read_mask(mask)
-    if bad is not None:
-        good = bad if good is None else bad & _of_one_shape(Path(str(mask)), good, bad)
-    flat, dark = (None if path is None else reading.read_image(path) for path in (flat, dark))
-    prepared = preparation.prepare(raw, mask=good, flat=flat, dark=dark, amplitude=found.amplitude, **how)
-    notes = [*found.notes, *([] if frame is None else [f"took frame {frame} of {len(found.data)}"])]
-    return Frame(raw, prepared, found.geometry.binned(how.get("bin", 1)), [*notes, *prepared.steps])
-
-
-def _choose(path: Path, found: Frames, frame: int | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Take one frame, and its mask."""
-    data, mask = found.data, found.mask
-    if data.ndim == 2:
-        if frame not in (None, 0):
-            raise ValueError(f"{path}: expected several frames to take number {frame} of, got one; leave --frame out")
-        return data, mask
-    if frame is None:
-        raise ValueError(
-            f"{path}: expected one frame, got {len(data)} of {data.shape[1]} × {data.shape[2]}; choose one by "
-            "--frame N (a rocking scan is a volume, which is not reconstructed yet)"
-        )
-    if not 0 <= frame < len(data):
-        raise ValueError(f"{path}: expected a frame from 0 to {len(data) - 1}, got {frame}; change --frame")
-    return data[frame], mask if mask is None or mask.ndim == 2 else mask[frame]
-
-
-def _of_one_shape(path: Path, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    if mine.shape != theirs.shape:
-        raise ValueError(
-            f"{path}: expected a mask of the data's {theirs.shape[0]} × {theirs.shape[1]} pixels, which have one "
-            f"of their own, got {' × '.join(map(str, mine.shape))}; cut it"
-        )
-    return mine
+BESIDE = {2: (".png",), 3: (".png", ".vti")}
+"""What comes beside a result, by the axes of its pattern; the last of a volume whose place is known."""
 
 
 def inspect(data: str | Path, picture: str | Path, **how: Any) -> list[str]:
@@ -115,24 +30,25 @@ def inspect(data: str | Path, picture: str | Path, **how: Any) -> list[str]:
     picture : str or Path
         A PNG to write.
     **how
-        As for `prepare`.
+        As for `loading.load`.
 
     Returns
     -------
     list of str
-        What was done to the frame, a line each.
+        What was done to the frame or the scan, a line each.
     """
-    frame = prepare(data, **how)
+    loaded = load(data, **how)
     if Path(picture).suffix != ".png":
         raise ValueError(f"{picture}: expected a picture that ends in .png; name it so")
-    inspection.draw(frame.prepared, frame.raw, picture)
-    return frame.steps
+    inspection.draw(loaded.prepared, loaded.raw, picture)
+    return loaded.steps
 
 
 def reconstruct_file(
     data: str | Path,
     output: str | Path,
     *,
+    dimensions: int = 2,
     starts: int = STARTS,
     seed: int = 0,
     recipe: str | None = None,
@@ -144,17 +60,20 @@ def reconstruct_file(
     progress: bool = False,
     **how: Any,
 ) -> str:
-    """Reconstruct a measured frame, and write the result and its figure.
+    """Reconstruct a measured frame or a rocking scan, and write the result and its figure.
 
     Parameters
     ----------
     data : str or Path
     output : str or Path
-        A ``.cxi`` file; beside it comes a ``.png`` of the same name.
+        A ``.cxi`` file; beside it come a ``.png`` of the same name and, of a scan whose geometry is known, a
+        ``.vti`` of the crystal in the laboratory's frame.
+    dimensions : {2, 3}
+        3 if the frames are a rocking scan: a volume.
     starts, seed, recipe, values
         As for `reconstruct`.
     support : str or Path, optional
-        An image of the data's shape, not zero where the object is; it is kept as it is.
+        As for `loading.read_support`; it is kept as it is.
     device : str
         ``cpu``, ``cuda`` or ``cuda-if-available``.
     overwrite : bool
@@ -164,7 +83,7 @@ def reconstruct_file(
     progress : bool
         Whether a bar is shown.
     **how
-        As for `prepare`.
+        As for `loading.load`.
 
     Returns
     -------
@@ -177,31 +96,31 @@ def reconstruct_file(
         If a file is not what it should be, or no object can be made of it.
     """
     output = Path(output)
-    cxi.check_new(output, overwrite, [data, support, *(how.get(name) for name in ("mask", "flat", "dark"))])
-    frame = prepare(data, **how)
-    for step in frame.steps:
+    sources = [data, support, *(how.get(name) for name in ("mask", "flat", "dark", "monitor", "spec"))]
+    cxi.check_new(output, overwrite, sources, BESIDE.get(dimensions, ()))
+    loaded = load(data, dimensions=dimensions, **how)
+    for step in loaded.steps:
         say(step)
-    known = None if support is None else _read_support(support, frame, how.get("bin", 1))
-    options = {"recipe": recipe, "seed": seed, "values": values, "free": FREE}
+    known = None if support is None else read_support(support, loaded)
+    options = {"dimensions": dimensions, "recipe": recipe, "seed": seed, "values": values, "free": FREE}
     asked = {
-        "mask": frame.prepared.mask,
-        "quantum": frame.prepared.quantum,
-        "background": frame.prepared.background,
+        "mask": loaded.prepared.mask,
+        "quantum": loaded.prepared.quantum,
+        "background": loaded.prepared.background,
         "support": known,
         "fixed": known is not None,
         "mask_outliers": True,  # which the flat field brought to light
         **options,
     }
-    intensity = frame.prepared.intensity
+    intensity = loaded.prepared.intensity
     found = reconstruct(intensity.to(claim_device(device)), starts=starts, keep="group", progress=progress, **asked)
     told = {"data": data, "support": support, "device": device, **how, "starts": starts, **options}
     told = {name: _plain(value) for name, value in {**told, "recipe": recipe or RECIPE}.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they have been said
         patterns, _, suspect = read_asked(intensity, **asked)
-    result = _result(found, frame, patterns, bool(suspect.any()), told)
-    cxi.write(output, result, overwrite)
-    figures.save(report.draw(result, Path(data).name), output.with_suffix(".png"))
+    result = gathering.gather(found, loaded, patterns, bool(suspect.any()), told)
+    _write(output, result, Path(data).name, overwrite)
     return result.verdict
 
 
@@ -209,94 +128,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
-def _read_support(path: str | Path, frame: Frame, bin: int) -> torch.Tensor:
-    """Read the object's support, and bring it to the frame of the pattern, whose centre it keeps."""
-    image = reading.read_image(path) != 0
-    side = len(frame.prepared.mask)
-    if image.shape not in ((side, side), frame.raw.shape):
-        raise ValueError(
-            f"{path}: expected a support of {side} × {side} pixels, got {' × '.join(map(str, image.shape))}; crop or "
-            "pad it round the object"
-        )
-    if bin > 1 or not 0 < image.mean() < MOST_FILLED:
-        raise ValueError(
-            f"{path}: expected a support that fills some of the frame and less than half, and no --bin beside it, "
-            f"got one that fills {100 * image.mean():.0f} %; change either"
-        )
-    rows, columns = (np.flatnonzero(image.any(axis)) for axis in (1, 0))
-    box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    if max(box.shape) > side:
-        raise ValueError(f"{path}: expected a support of at most {side} pixels a side, got {box.shape}; crop less")
-    framed = np.zeros((side, side), dtype=bool)
-    top, left = (side // 2 - n // 2 for n in box.shape)
-    framed[top : top + box.shape[0], left : left + box.shape[1]] = box
-    return torch.from_numpy(framed)
-
-
-def _result(
-    found: Reconstruction, frame: Frame, patterns: Patterns, suspect: bool, told: dict[str, Any]
-) -> cxi.Result:
-    """Put together what is written."""
-    starts = Starts(*(table.cpu() for table in found.starts))
-    found = Reconstruction(*(starts if x is found.starts else x.cpu() for x in found))
-    prepared = frame.prepared
-    made = int(found.residual.isfinite().sum())
-    starts = align(found.objects[:1].expand(made, -1, -1), found.objects[:made])
-    above = torch.fft.fftshift(patterns.counts.intensity - patterns.counts.background, dim=(-2, -1))[0].clamp_min(0)
-    prtf = metrics.phase_retrieval_transfer_function(above, starts, mask=prepared.mask)
-    mode, weights = trust.modes(starts.numpy())
-    ring = trust.resolution(prtf.numpy())
-    pixels, measured = int(found.support[0].sum()), int(patterns.measured()[0])
-    likelihoods = _log_likelihoods(starts[0], pixels, patterns)
-    results = {
-        "residual": float(found.residual[0]),
-        "deviance": float(found.deviance),
-        "free_deviance": float(found.free_deviance),
-        "agreement": float(found.agreement),
-        "solved": bool(found.solved),
-        **dict(zip(("llk_poisson", "free_llk_poisson"), likelihoods, strict=True)),
-        "photons": _photons(prepared),
-        "resolution": float("nan") if ring is None else float(ring),
-    }
-    judged = (results[name] for name in ("residual", "deviance"))
-    evidence = trust.Evidence(*judged, pixels / measured, results["agreement"], made, suspect)
-    said = trust.verdict(results["solved"], evidence)
-    table = {name: values.numpy() for name, values in found.starts._asdict().items()}
-    ranks = judging.rank(found.starts.residual, found.starts.pixels, torch.tensor(measured))
-    table["kept"] = np.isin(np.arange(len(ranks)), ranks.argsort()[:made].numpy())
-    return cxi.Result(
-        starts[0].numpy(),
-        found.support[0].numpy(),
-        starts.numpy(),
-        mode,
-        float(weights[0]),
-        prepared.intensity.numpy(),
-        prepared.mask.numpy(),
-        table,
-        results,
-        told,
-        frame.steps,
-        said,
-        prtf.numpy(),
-        frame.geometry,
-    )
-
-
-def _photons(prepared: Prepared) -> float:
-    """Count the photons of the measured pixels; NaN where the noise is not known."""
-    if prepared.quantum is None:
-        return float("nan")
-    return float((prepared.intensity.double() / prepared.quantum)[prepared.mask].sum())
-
-
-def _log_likelihoods(best: torch.Tensor, pixels: int, patterns: Patterns) -> tuple[float, float]:
-    """PyNX's LLK, half the Poisson deviance per degree of freedom, of the pixels in use and of the free ones.
-
-    NaN where the noise is not known.
-    """
-    found = torch.fft.fft2(torch.fft.ifftshift(best, dim=(-2, -1))).abs().double().square()
-    photon = patterns.counts.photon[0]
-    expected = (found + patterns.counts.background[0]) / photon
-    half = noise.deviance(patterns.counts.intensity[0] / photon, expected) / 2
-    used, held = ~patterns.free[0], patterns.held[0]
-    return float(half[used].sum() / (used.sum() - pixels)), float(half[held].mean())
+def _write(output: Path, result: cxi.Result, title: str, overwrite: bool) -> None:
+    """Write a result, its figure, and the crystal of a volume where its place is known."""
+    cxi.write(output, result, overwrite)
+    if result.object.ndim == 2:
+        drawn = report.draw(result, title)
+    elif result.space is None:
+        output.with_suffix(".vti").unlink(missing_ok=True)  # of the result that this one replaces
+        drawn = report.draw_volume(result, crystal.in_voxels(result.object, support=result.support), title)
+    else:
+        found = crystal.in_laboratory(result.object, result.space, support=result.support)
+        vti.write(output.with_suffix(".vti"), found)
+        drawn = report.draw_volume(result, found, title)
+    figures.save(drawn, output.with_suffix(".png"))

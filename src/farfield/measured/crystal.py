@@ -126,6 +126,23 @@ def in_laboratory(
     return Crystal(*(field.astype(np.float32) for field in fields), within, voxel, origin, scattering, level)
 
 
+def in_voxels(density: np.ndarray, *, support: np.ndarray | None = None) -> Crystal:
+    """Do the same where the laboratory is not known: frames go along z, rows along y, columns along x.
+
+    Parameters
+    ----------
+    density, support
+        As of `in_laboratory`.
+
+    Returns
+    -------
+    Crystal
+        Lengths are in voxels, and Q is not known: displacement and strain mean nothing.
+    """
+    steps = np.diag(2 * np.pi / np.array(density.shape))[:, ::-1]
+    return in_laboratory(density, Space(steps, np.ones(3)), support=support)
+
+
 def _inside(density: np.ndarray, support: np.ndarray | None, isosurface: float) -> np.ndarray:
     """Find the crystal."""
     if density.ndim != 3 or density.dtype.kind != "c":

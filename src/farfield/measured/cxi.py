@@ -1,7 +1,7 @@
 """Results in CXI 1.50 (HDF5), the paths and the attributes those at which PyNX, silx and cdiutils look.
 
-Of each kept start there is an image of its own, two-dimensional as all are: a stack in one image would be read as a
-volume, by PyNX and by the format's own words, and silx shows complex images one by one.
+Of each kept start there is an image of its own, of two axes, or three of a volume: a stack in one image would be read
+as a volume, by PyNX and by the format's own words, and silx shows complex images one by one.
 """
 
 import io
@@ -17,6 +17,7 @@ import numpy as np
 import farfield
 from farfield.machine import store
 from farfield.measured.frames import Geometry
+from farfield.measured.geometry import Space
 
 IMAGE = "entry_1/image_1"
 
@@ -28,33 +29,40 @@ class Result(NamedTuple):
 
     Attributes
     ----------
-    object : complex64, shape (M, M)
+    object : complex64, shape (M, M), or (F, M, N) of a volume
         The best start.
-    support : bool, shape (M, M)
+    support : bool, of that shape
         True inside.
-    starts : complex64, shape (K, M, M)
+    starts : complex64, shape (K, *frame)
         The kept ones, aligned to the best.
-    mode : complex64, shape (M, M)
+    mode : complex64, of the object's shape
         What they have in common (`trust.modes`).
     weight : float
         Of the mode.
-    pattern : float32, shape (M, M)
+    pattern : float32, of that shape
         The prepared intensity.
-    mask : bool, shape (M, M)
+    mask : bool, of that shape
         True where it was measured.
     table : dict of arrays, shape (starts,)
         Every start in figures: residual, deviance, free_deviance, threshold, pixels, iterations, kept (bool).
     results : dict of scalars
         The best in figures: residual, deviance, free_deviance, agreement, solved, llk_poisson as PyNX has it, photons
-        of the pattern, and resolution, as `trust.resolution` gives it; NaN is what is not known.
+        of the pattern, resolution, as `trust.resolution` gives it, and resolution_nm, the period there; NaN is what
+        is not known.
     configuration : dict of scalars
         Every parameter.
     steps : list of str
         What was done to the data, a line each.
     verdict : str
         As `trust.verdict` gives it.
-    prtf : float64, shape (M // 2,)
+    prtf : float64, shape (rings,)
+        Over rings of a pixel's width about the centre of a pattern; of a volume over shells, of a pixel of its
+        shortest axis, or, where its place is known, of `width`.
+    width : float or None
+        Of a ring or a shell in 1/nm, 2π included, where it is known.
     geometry : Geometry
+    space : Space or None
+        Where a volume lies, where that is known.
     """
 
     object: np.ndarray
@@ -70,7 +78,21 @@ class Result(NamedTuple):
     steps: list[str]
     verdict: str
     prtf: np.ndarray
+    width: float | None
     geometry: Geometry
+    space: Space | None = None
+
+    def voxels(self) -> np.ndarray | None:
+        """Steps (x, y, z) from one voxel of a volume's object to the next, a row each, in m, where they are known."""
+        return None if self.space is None else 1e-9 * self.space.voxels(self.object.shape)
+
+    def sides(self) -> np.ndarray | None:
+        """Sides of the object's frame in m, along its axes, where they are known."""
+        steps = self.voxels()
+        if steps is not None:
+            return np.linalg.norm(steps, axis=1) * self.object.shape
+        size = self.geometry.image_size() if self.object.ndim == 2 else None
+        return None if size is None else np.array(size)
 
 
 class Summary(NamedTuple):
@@ -109,7 +131,9 @@ def write(path: str | Path, result: Result, overwrite: bool = False) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def check_new(path: Path, overwrite: bool, sources: Iterable[str | Path | None] = ()) -> None:
+def check_new(
+    path: Path, overwrite: bool, sources: Iterable[str | Path | None] = (), beside: Iterable[str] = (".png",)
+) -> None:
     """Refuse a place where no result can be written, before one is made: what it comes from is never replaced."""
     if path.suffix != ".cxi":
         raise ValueError(f"{path}: expected a result that ends in .cxi; name it so")
@@ -117,7 +141,7 @@ def check_new(path: Path, overwrite: bool, sources: Iterable[str | Path | None] 
         raise ValueError(f"{path}: expected a folder that exists, got {path.parent}; make it")
     if any(source is not None and path.resolve() == Path(str(source)).resolve() for source in sources):
         raise ValueError(f"{path}: expected a new file to write, got one that is read; name another")
-    for written in (path, path.with_suffix(".png")):
+    for written in (path, *map(path.with_suffix, beside)):
         if written.exists() and not overwrite:
             raise ValueError(
                 f"{written}: expected a new file to write, got one that exists; remove it, name another, or replace "
@@ -180,14 +204,14 @@ def _fill(file: h5py.File, result: Result) -> None:
     entry = _group(file, "entry_1", "NXentry")
     entry.attrs["default"] = "data_1"
     file["entry_last"] = h5py.SoftLink("/entry_1")
-    best = _image(entry, 1, "the best start", result.object, result.geometry)
+    best = _image(entry, 1, "the best start", result.object, result)
     _array(best, "mask", result.support.astype(np.uint8))
     best["support"] = h5py.SoftLink(f"/{IMAGE}/mask")
     _process(best, result)
     for number, start in enumerate(result.starts, 2):
-        _image(entry, number, f"start {number - 1} of {len(result.starts)}", start, result.geometry)
+        _image(entry, number, f"start {number - 1} of {len(result.starts)}", start, result)
     last = len(result.starts) + 2
-    common = _image(entry, last, f"first mode of {len(result.starts)} starts", result.mode, result.geometry)
+    common = _image(entry, last, f"first mode of {len(result.starts)} starts", result.mode, result)
     common["weight"] = result.weight
     entry["mode"] = h5py.SoftLink(f"/entry_1/image_{last}")
     _detector(_group(entry, "instrument_1", "NXinstrument"), result)
@@ -195,6 +219,8 @@ def _fill(file: h5py.File, result: Result) -> None:
     curve = _plot(entry, 2, "phase retrieval transfer function", "spectrum", axes="ring")
     _array(curve, "data", result.prtf)
     curve["ring"] = np.arange(len(result.prtf))
+    if result.width is not None:
+        _measure(curve, "q", result.width * np.arange(len(result.prtf)), "1/nm")
 
 
 def _plot(entry: h5py.Group, number: int, title: str, kind: str = "image", **more: str) -> h5py.Group:
@@ -204,15 +230,24 @@ def _plot(entry: h5py.Group, number: int, title: str, kind: str = "image", **mor
     return data
 
 
-def _image(entry: h5py.Group, number: int, title: str, values: np.ndarray, geometry: Geometry) -> h5py.Group:
+def _measure(group: h5py.Group, name: str, value: Any, units: str) -> None:
+    group[name] = value
+    group[name].attrs["units"] = units
+
+
+def _image(entry: h5py.Group, number: int, title: str, values: np.ndarray, result: Result) -> h5py.Group:
     image = _group(entry, f"image_{number}", "NXdata")
     image.attrs.update(signal="data", interpretation="image")
     _array(image, "data", values.astype(np.complex64), interpretation="image")
     about = {"title": title, "data_space": "real", "data_type": "electron density", "is_fft_shifted": 0}
     _scalars(image, about)
-    if (side := geometry.image_size()) is not None:
-        image["image_size"] = np.array(side)
-        image["image_size"].attrs["units"] = "m"
+    if (sides := result.sides()) is not None:
+        _measure(image, "image_size", sides, "m")
+    if result.space is not None:
+        # The format has no word for axes that lie askew: (x, y, z) of each, as it has them of a detector's.
+        _measure(image, "voxel_size", sides / values.shape, "m")
+        _measure(image, "basis_vectors", result.voxels(), "m")
+        _measure(image, "scattering_vector", 1e9 * result.space.scattering, "1/m")
     return image
 
 
@@ -239,9 +274,6 @@ def _detector(instrument: h5py.Group, result: Result) -> None:
     height, width = pixel or (None, None)
     for name, value in (("distance", distance), ("x_pixel_size", width), ("y_pixel_size", height)):
         if value is not None:
-            detector[name] = value
-            detector[name].attrs["units"] = "m"
+            _measure(detector, name, value, "m")
     if energy is not None:
-        source = _group(instrument, "source_1", "NXsource")
-        source["energy"] = energy
-        source["energy"].attrs["units"] = "J"
+        _measure(_group(instrument, "source_1", "NXsource"), "energy", energy, "J")

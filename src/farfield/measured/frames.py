@@ -27,12 +27,14 @@ class Geometry(NamedTuple):
     distance: float | None = None
     pixel_size: tuple[float, float] | None = None
 
-    def binned(self, bin: int) -> "Geometry":
-        """What it is for sums of pixels."""
-        return self if self.pixel_size is None else self._replace(pixel_size=tuple(bin * x for x in self.pixel_size))
+    def binned(self, bin: tuple[int, ...]) -> "Geometry":
+        """What it is for sums of pixels, of so many on each axis, rows and columns the last."""
+        if self.pixel_size is None:
+            return self
+        return self._replace(pixel_size=tuple(n * x for n, x in zip(bin[-2:], self.pixel_size, strict=True)))
 
     def image_size(self) -> tuple[float, float] | None:
-        """Sides (y, x) of the object's frame, wavelength × distance / pixel size, in m."""
+        """Sides (y, x) of a frame's object, wavelength × distance / pixel size, in m."""
         if None in self:
             return None
         return tuple(h * c / self.energy * self.distance / x for x in self.pixel_size)

@@ -19,6 +19,9 @@ FLATTEST = 1e-3
 SOFTEST, HARDEST = 100 * eV, 1e6 * eV
 """Photon energies that are taken for one, in J."""
 
+LONGEST, WIDEST = 1e3, 1e-2
+"""Distances and pixel sizes that are taken for one, in m."""
+
 Vector = tuple[int, int, int]
 
 
@@ -196,16 +199,24 @@ def _check_geometry(geometry: Geometry) -> None:
     if missing:
         told = ", ".join(missing).replace("_", " ")
         raise ValueError(f"expected energy, distance and pixel size, got no {told}; give what is missing")
-    if not SOFTEST <= geometry.energy <= HARDEST:
+    check_lengths(geometry)
+
+
+def check_lengths(geometry: Geometry) -> None:
+    """Refuse what is known of a geometry and of another unit."""
+    energy, distance, pixels = geometry
+    if energy is not None and not SOFTEST <= energy <= HARDEST:
         raise ValueError(
-            f"expected a photon energy in J, from {SOFTEST:.1e} to {HARDEST:.1e}, got {geometry.energy:g}; multiply "
-            f"keV by {1e3 * eV:.4g}"
+            f"expected a photon energy from {SOFTEST / eV / 1e3:g} to {HARDEST / eV / 1e3:g} keV, got "
+            f"{energy / eV / 1e3:g} keV; commands and configs take keV, a Geometry J: multiply keV by {1e3 * eV:.4g}"
         )
-    if not 0 < geometry.distance < np.inf or not all(0 < side < np.inf for side in geometry.pixel_size):
-        raise ValueError(
-            f"expected a distance and pixel sizes above 0 m, got {geometry.distance:g} and "
-            f"{' × '.join(f'{side:g}' for side in geometry.pixel_size)}; change them"
-        )
+    for name, lengths, most in (("distance", (distance,), LONGEST), ("pixel size", pixels or (), WIDEST)):
+        if any(length is not None and not 0 < length <= most for length in lengths):
+            told = " × ".join(f"{length:g}" for length in lengths)
+            raise ValueError(
+                f"expected a {name} above 0 and at most {most:g} m, got {told} m; distances are in m, pixel sizes in "
+                "µm for commands and configs, in m in a Geometry"
+            )
 
 
 def _needed(motors: Mapping[str, Vector], angles: Mapping[str, float | int]) -> list[float]:

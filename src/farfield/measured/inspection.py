@@ -12,6 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from farfield.measured.detector import sized
 from farfield.measured.preparation import Prepared
+from farfield.measured.volumes import AXES
 from farfield.study.figures import GREY, TEXT_WIDTH, save, theme
 
 MASKED = sns.color_palette("colorblind")[9]
@@ -47,10 +48,11 @@ def _picture(axes: Axes, values: np.ndarray, good: np.ndarray, unit: str) -> Non
 
 def _raw(axes: Axes, prepared: Prepared, raw: np.ndarray) -> None:
     """Draw the frame as it came, with what was kept of it and what of that is masked."""
-    (top, bottom), (left, right) = prepared.region
-    bin = (bottom - top) // len(prepared.mask)
+    ((top, bottom), (left, right)), (down, across) = prepared.region[-2:], prepared.bin[-2:]
+    mask = prepared.mask.numpy()
     good = np.isfinite(raw)
-    good[top:bottom, left:right] &= prepared.mask.numpy().repeat(bin, 0).repeat(bin, 1)
+    middle = mask if mask.ndim == 2 else mask[len(mask) // 2]
+    good[top:bottom, left:right] &= middle.repeat(down, 0).repeat(across, 1)
     _picture(axes, raw.astype(np.float64), good, "as it came")
     frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor="white", linewidth=1)
     axes.add_patch(frame)
@@ -99,26 +101,54 @@ def _rings(axes: Axes, prepared: Prepared) -> None:
     sns.despine(ax=axes)
 
 
+def _plane(axes: Axes, prepared: Prepared, axis: int) -> None:
+    """Draw the plane of a volume through DC that lies across an axis."""
+    values, good = (x.numpy().take(x.shape[axis] // 2, axis) for x in (prepared.intensity, prepared.mask))
+    _picture(axes, values.astype(np.float64), good, "intensity")
+    axes.set(xticks=[], yticks=[])
+    down, across = (name for number, name in enumerate(AXES) if number != axis)
+    axes.set_title(f"volume through DC: {down} down, {across} across")
+
+
+def _rocking(axes: Axes, prepared: Prepared) -> None:
+    """Draw the intensity of each frame that was kept."""
+    first, _ = prepared.region[0]
+    numbers = first + prepared.bin[0] * np.arange(len(prepared.mask))
+    sums = prepared.intensity.sum((1, 2), dtype=torch.float64).numpy()
+    axes.plot(numbers, np.where(sums > 0, sums, np.nan), marker=".", markersize=3)
+    axes.set(yscale="log", xlabel="frame", ylabel="intensity a frame", title="rocking curve")
+    axes.minorticks_off()
+    sns.despine(ax=axes)
+
+
 @theme()
 def draw(prepared: Prepared, raw: np.ndarray, path: str | Path) -> None:
     """Draw a frame, the pattern that was made of it, and the pattern's mean over rings.
 
+    Of a scan, draw the frame of its DC, two planes of the volume, and the rocking curve.
+
     Parameters
     ----------
     prepared : Prepared
-        Of `preparation.prepare`.
+        Of `preparation.prepare`, or of `volumes.prepare_scan`.
     raw : numpy.ndarray, shape (rows, columns)
-        The frame that it was made of.
+        The frame that it was made of, or, of a scan, that of its DC.
     path : str or Path
         File to make, ``.png`` or ``.pdf``, whole or not at all.
     """
-    figure = Figure(figsize=(TEXT_WIDTH, 2.95), layout="constrained")
-    frame, pattern, rings = figure.subplots(1, 3)
-    _raw(frame, prepared, raw)
-    _prepared(pattern, prepared)
-    _rings(rings, prepared)
+    scanned = prepared.mask.ndim == 3
+    figure = Figure(figsize=(TEXT_WIDTH, 5.9 if scanned else 2.95), layout="constrained")
+    axes = figure.subplots(2, 2).flat if scanned else figure.subplots(1, 3)
+    _raw(axes[0], prepared, raw)
+    if scanned:
+        _plane(axes[1], prepared, 0)
+        _plane(axes[2], prepared, 1)
+        _rocking(axes[3], prepared)
+    else:
+        _prepared(axes[1], prepared)
+        _rings(axes[2], prepared)
     share = 100 * float((~prepared.mask).double().mean())
     masked = Patch(color=MASKED, label=f"masked: {share:.2g} %")
-    lines, _ = rings.get_legend_handles_labels()
+    lines, _ = axes[-1].get_legend_handles_labels()
     figure.legend(handles=[*lines, masked], loc="lower right", ncols=2)  # where the pictures have their bars
     save(figure, path)

@@ -15,21 +15,23 @@ SMOOTH = 1.0
 
 
 class Prepared(NamedTuple):
-    """A pattern that iterations can take, and how it came about.
+    """A pattern or a volume that iterations can take, and how it came about.
 
     Attributes
     ----------
-    intensity : torch.Tensor, float32, shape (M, M)
-        DC at ``[M // 2, M // 2]``, divided by flat field and monitor; the background is still in it. Zero where
-        nothing was measured.
-    mask : torch.Tensor, bool, shape (M, M)
+    intensity : torch.Tensor, float32, shape (M, M), or (F, M, N) of frames, rows and columns
+        DC at ``[M // 2, M // 2]``, or ``[F // 2, M // 2, N // 2]``, divided by flat field and monitor; the background
+        is still in it. Zero where nothing was measured.
+    mask : torch.Tensor, bool, of that shape
         True where it was measured.
-    quantum : torch.Tensor, float32, shape (M, M), or float or None
-        Intensity of one photon; None if the values are not multiples of one.
-    background : torch.Tensor, float32, shape (M, M), or float or None
+    quantum : torch.Tensor, float32, of that shape, or float or None
+        Intensity of one photon; None if the values are not multiples of one. A view of one frame where all are equal.
+    background : torch.Tensor, float32, of that shape, or float or None
         Intensity that is expected without the object.
-    region : tuple
-        Rows and columns of the frame that were kept, ``((first, end), (first, end))``.
+    region : tuple of tuple
+        First and end of what was kept of each axis.
+    bin : tuple of int
+        How many pixels of each axis were summed into one.
     steps : list of str
         What was done, a line for each step.
     """
@@ -38,7 +40,8 @@ class Prepared(NamedTuple):
     mask: torch.Tensor
     quantum: torch.Tensor | float | None
     background: torch.Tensor | float | None
-    region: Region
+    region: tuple[Pair, ...]
+    bin: tuple[int, ...]
     steps: list[str]
 
 
@@ -120,6 +123,7 @@ def prepare(
         None if frame.quantum is None else uniform(frame.quantum),
         None if frame.background is None else uniform(frame.background),
         kept,
+        (bin, bin),
         frame.steps,
     )
 
@@ -224,16 +228,21 @@ def _binned(frame: Frame, kept: Region, bin: int) -> Frame:
     return Frame(intensity, good, quantum, background, frame.steps)
 
 
+def no_place(level: float) -> str:
+    """Say that a level may lie under a pattern, of which nothing was said."""
+    return (
+        f"no place along the border is darker than {level:.3g}, as an object leaves one: give background='corners' "
+        "if it does not scatter there"
+    )
+
+
 def _add_background(frame: Frame, background: float | str | None) -> None:
     """Add what was told to the dark, or look whether something should be told."""
     dark = np.zeros(frame.good.shape) if frame.background is None else frame.background
     good = torch.from_numpy(frame.good)[None]
     if background is None:
         if level := float(noise.dark_level(torch.from_numpy(frame.intensity - dark)[None], good)):
-            frame.steps.append(
-                f"no place along the border is darker than {level:.3g}, as an object leaves one: give "
-                "background='corners' if it does not scatter there"
-            )
+            frame.steps.append(no_place(level))
         return
     if background == "corners":
         unit = torch.nan if frame.quantum is None else float(np.median(frame.quantum))

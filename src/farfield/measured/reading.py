@@ -7,7 +7,7 @@ import numpy as np
 from scipy import constants
 
 from farfield.measured import arrays, edf, hdf5, tiff
-from farfield.measured.frames import Found, Frames, Geometry, Scan, Unreadable, size
+from farfield.measured.frames import Found, Frames, Geometry, Scan, Unreadable, refusing, size
 
 _PLAIN: dict[str, Callable[[Path, None], Found]] = {
     ".npy": arrays.read_npy,
@@ -262,3 +262,37 @@ def read_image(path: str | Path) -> np.ndarray:
         As by `read`.
     """
     return _load(path)[0].data
+
+
+def read_numbers(path: str | Path) -> np.ndarray:
+    """Read one number for each frame, such as a monitor's.
+
+    Parameters
+    ----------
+    path : str or Path
+        A .npy file of one axis, or text: numbers between spaces, commas or ends of lines, comments behind #.
+
+    Returns
+    -------
+    numpy.ndarray, float64, shape (frames,)
+
+    Raises
+    ------
+    ValueError
+        In one sentence, if there is no such file, or it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise Unreadable(f"{path}: expected a file of numbers, got none there; check the path")
+    with refusing(path, "number"):
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            lines = (line.partition("#")[0] for line in path.read_text().splitlines())
+            values = np.array([float(word) for line in lines for word in line.replace(",", " ").split()])
+    if values.ndim != 1 or not values.size or values.dtype.kind not in "iuf":
+        raise Unreadable(
+            f"{path}: expected one number for each frame, got {size(values.shape)} {values.dtype}; save one axis of "
+            "numbers"
+        )
+    return values.astype(np.float64)

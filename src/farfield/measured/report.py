@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
-from farfield.measured import trust
+from farfield.measured import cuts, trust
+from farfield.measured.crystal import Crystal
 from farfield.measured.cxi import Result
 from farfield.physics.diffraction import far_field
 from farfield.study.figures import GREY, TEXT_WIDTH, plain, theme
@@ -58,6 +59,35 @@ def draw(result: Result, title: str) -> Figure:
     _starts(deviance, result)
     _prtf(agreement, result)
     figure.suptitle(f"{title}\n{fill(result.verdict, 100, break_on_hyphens=False)}")
+    return figure
+
+
+@theme()
+def draw_volume(result: Result, crystal: Crystal, title: str) -> Figure:
+    """Draw the result of a rocking scan; `figures.save` writes it.
+
+    Parameters
+    ----------
+    result : Result
+    crystal : Crystal
+        What `crystal.in_laboratory` made of it, or `crystal.in_voxels` where its place is not known.
+    title : str
+        First line above the figure, such as the scan's name; the verdict is the second.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The crystal in three planes, and its surface; deviance of every start, and the PRTF.
+    """
+    known = result.space is not None
+    figure = Figure(figsize=(TEXT_WIDTH, 6.4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 1])
+    cuts.panels(above, crystal, known)
+    deviance, agreement = below.subplots(1, 2)
+    _starts(deviance, result)
+    _prtf(agreement, result)
+    told = fill(result.verdict, 100, break_on_hyphens=False)
+    figure.suptitle(f"{title}\n{told}\n{cuts.described(crystal, known)}")
     return figure
 
 
@@ -115,8 +145,8 @@ def _object(axes: list[Axes], result: Result) -> None:
 
 def _length(axes: Axes, pixels: int, result: Result) -> None:
     """Draw a bar of a round length, a fifth to a half of the picture: in nm, or in pixels."""
-    side = _side(result)
-    pixel, unit = (1.0, "pixels") if side is None else (1e9 * side / len(result.object), "nm")
+    sides = result.sides()
+    pixel, unit = (1.0, "pixels") if sides is None else (1e9 * float(sides.mean()) / len(result.object), "nm")
     longest = pixels * pixel / 2
     decade = 10.0 ** math.floor(math.log10(longest))
     length = max(decade * step for step in (1, 2, 5) if decade * step <= longest)
@@ -165,23 +195,29 @@ def _starts(axes: Axes, result: Result) -> None:
         axes.legend(loc="upper left", ncols=2, fontsize=7, handletextpad=0, columnspacing=1, borderaxespad=0.1)
 
 
-def _side(result: Result) -> float | None:
-    """Side of the object's frame in m, where the geometry is known: of both axes, their mean."""
-    size = result.geometry.image_size()
-    return None if size is None else sum(size) / 2
+def _scale(result: Result) -> tuple[float, str]:
+    """Tell by what the number of a ring or shell is multiplied to be drawn, and what it is then."""
+    if result.object.ndim == 2:
+        return 1.0, "ring (pixels)"
+    if result.width is not None:
+        return result.width, "|q| (1/nm), all directions"
+    return 1 / min(result.object.shape), "frequency (1/voxel)"
 
 
 def _prtf(axes: Axes, result: Result) -> None:
     """Draw up to where the starts agree."""
-    measured = np.flatnonzero(result.prtf > 0)
-    axes.plot(measured, result.prtf[measured])
+    measured, (scale, unit) = np.flatnonzero(result.prtf > 0), _scale(result)
+    axes.plot(scale * measured, result.prtf[measured])
     axes.axhline(1 / math.e, color=GREY, linewidth=0.9)
-    axes.set(ylim=(0, 1.1), title="agreement of starts (PRTF)", xlabel="ring (pixels)")
-    ring, side = trust.resolution(result.prtf), _side(result)
+    axes.set(ylim=(0, 1.1), title="agreement of starts (PRTF)", xlabel=unit)
+    ring = trust.resolution(result.prtf)
     if ring is None:
         return
-    axes.axvline(ring, color=GREY, linewidth=0.9, linestyle=":")
-    told = f"1/e at {ring}" + ("" if side is None else f": {1e9 * side / ring:.3g} nm")
+    place = scale * ring
+    axes.axvline(place, color=GREY, linewidth=0.9, linestyle=":")
+    period = "" if result.width is None else f": {2 * math.pi / (max(ring, 1) * result.width):.3g} nm"
     # To the left the curve lies above 1/e, to the right mostly below.
-    point, offset, aligned = ((ring, 0.18), -3, "right") if ring > len(result.prtf) / 2 else ((ring, 0.9), 3, "left")
+    late = ring > len(result.prtf) / 2
+    point, offset, aligned = ((place, 0.18), -3, "right") if late else ((place, 0.9), 3, "left")
+    told = f"1/e at {place:.3g}{period}"
     axes.annotate(told, point, (offset, 0), textcoords="offset points", ha=aligned, va="center", fontsize=7)

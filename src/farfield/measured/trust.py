@@ -16,31 +16,33 @@ def modes(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    objects : numpy.ndarray, complex, shape (K, M, M)
+    objects : numpy.ndarray, complex, shape (K, *frame)
         Aligned, the best first.
 
     Returns
     -------
-    mode : numpy.ndarray, complex64, shape (M, M)
+    mode : numpy.ndarray, complex64, shape (*frame)
         The first one, with the phase of the best object and, where all agree, its scale.
     weights : numpy.ndarray, float64, shape (K,)
         Shares of the energy, falling; the first is 1 where all agree and about 1 / K where nothing does.
     """
-    flat = np.asarray(objects, np.complex128).reshape(len(objects), -1)
-    energies, vectors = np.linalg.eigh(flat @ flat.conj().T)
-    mode = vectors[:, -1].conj() @ flat / math.sqrt(len(flat))
-    mode *= np.exp(-1j * np.angle(np.vdot(flat[0], mode)))
+    # Line by line, or frame by frame of a volume: in double precision all would take twice the memory again.
+    lines = (line.reshape(len(objects), -1).astype(np.complex128) for line in np.moveaxis(objects, 1, 0))
+    products = sum(line @ line.conj().T for line in lines)
+    energies, vectors = np.linalg.eigh(products)
+    share = vectors[:, -1].conj() / math.sqrt(len(objects))
+    share *= np.exp(-1j * np.angle(share @ products[:, 0]))  # that of the best object with the mode
     weights = energies[::-1].clip(0) / energies.sum()
-    return mode.reshape(objects.shape[1:]).astype(np.complex64), weights
+    return np.tensordot(share.astype(np.complex64), np.asarray(objects, np.complex64), 1), weights
 
 
 def resolution(prtf: np.ndarray) -> int | None:
-    """Tell the ring where starts stop to agree.
+    """Tell the ring, or the shell of a volume, where starts stop to agree.
 
     Parameters
     ----------
     prtf : numpy.ndarray, float, shape (rings,)
-        `metrics.phase_retrieval_transfer_function`; rings without measured pixels are 0 and say nothing.
+        A phase retrieval transfer function; rings without measured pixels are 0 and say nothing.
 
     Returns
     -------
@@ -66,6 +68,8 @@ class Evidence(NamedTuple):
         How many were kept.
     suspect : bool
         Whether a level lies under the pattern of which nothing was said.
+    dimensions : {2, 3}
+        Axes of the pattern.
     """
 
     residual: float
@@ -74,6 +78,7 @@ class Evidence(NamedTuple):
     agreement: float
     starts: int
     suspect: bool = False
+    dimensions: int = 2
 
 
 def verdict(solved: bool, evidence: Evidence) -> str:
@@ -92,8 +97,8 @@ def verdict(solved: bool, evidence: Evidence) -> str:
     """
     if solved:
         return f"believed: {_reasons(evidence)}"
-    residual, deviance, filled, agreement, starts, suspect = evidence
-    noise = 0.0 if math.isnan(deviance) else judging.NOISE[2] / deviance * residual**2
+    residual, deviance, filled, agreement, starts, suspect, dimensions = evidence
+    noise = 0.0 if math.isnan(deviance) else judging.NOISE[dimensions] / deviance * residual**2
     misfit = f"{_percent(residual)} of the amplitudes" + (
         "" if math.isnan(deviance) else f", {_short(deviance)} times the noise,"
     )

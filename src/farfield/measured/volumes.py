@@ -1,7 +1,6 @@
 """From the frames of a rocking scan to a volume about its peak, and what is known of its noise."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,17 +9,24 @@ from scipy import ndimage
 
 from farfield.machine.shapes import check_whole
 from farfield.measured.detector import SMALLEST, Frame, Pair, Region, check_mask, correct, cut, read, single, sized
-from farfield.measured.preparation import CENTRES, SMOOTH, check_monitor, fast_sides, room_about, span, uniform
-from farfield.physics import outliers
+from farfield.measured.preparation import (
+    CENTRES,
+    SMOOTH,
+    Prepared,
+    check_monitor,
+    fast_sides,
+    no_place,
+    room_about,
+    span,
+    uniform,
+)
+from farfield.physics import noise, outliers
 
 FEWEST = 16
 """Frames of a rocking curve that can be phased."""
 
 CUT_OFF = 0.1
 """Share of the brightest frame's peak that an end of the scan may hold before it is told."""
-
-CORNER = 6
-"""A corner of a volume is this part of each axis."""
 
 AXES = ("frames", "rows", "columns")
 
@@ -29,37 +35,6 @@ Box = tuple[Pair, Pair, Pair]
 
 Sides = int | tuple[int, ...]
 """One number for all three axes (frames, rows, columns), or one for each."""
-
-
-class Volume(NamedTuple):
-    """A volume that iterations can take, and how it came about.
-
-    Attributes
-    ----------
-    intensity : torch.Tensor, float32, shape (F, M, N)
-        Frames, rows and columns, DC at ``[F // 2, M // 2, N // 2]``, divided by flat field and monitor; the
-        background is still in it. Zero where nothing was measured.
-    mask : torch.Tensor, bool, shape (F, M, N)
-        True where it was measured.
-    quantum : torch.Tensor, float32, shape (F, M, N), or float or None
-        Intensity of one photon; None if the values are not multiples of one. A view of one frame where all are equal.
-    background : torch.Tensor, float32, shape (F, M, N), or float or None
-        Intensity that is expected without the object.
-    region : tuple
-        Frames, rows and columns of the scan that were kept, ``((first, end), (first, end), (first, end))``.
-    bin : tuple of int
-        How many frames, rows and columns were summed into one.
-    steps : list of str
-        What was done, a line for each step.
-    """
-
-    intensity: torch.Tensor
-    mask: torch.Tensor
-    quantum: torch.Tensor | float | None
-    background: torch.Tensor | float | None
-    region: Box
-    bin: tuple[int, int, int]
-    steps: list[str]
 
 
 class _Scan(NamedTuple):
@@ -109,7 +84,7 @@ def prepare_scan(
     bin: Sides = 1,
     background: float | int | Literal["corners"] | None = None,
     amplitude: bool = False,
-) -> Volume:
+) -> Prepared:
     """Make a volume of the frames of a rocking scan, as `preparation.prepare` makes a pattern of one.
 
     Every frame is looked at twice, one after another: first for what no far field shows and for the peak, then to be
@@ -138,7 +113,7 @@ def prepare_scan(
 
     Returns
     -------
-    Volume
+    Prepared
 
     Raises
     ------
@@ -314,7 +289,7 @@ def _fill(
     kept: Box,
     bins: tuple[int, int, int],
     background: float | int | str | None,
-) -> Volume:
+) -> Prepared:
     """Crop and sum; a sum's photon is the mean of its pixels'."""
     sides = tuple((end - first) // bin for (first, end), bin in zip(kept, bins, strict=True))
     intensity, steps = torch.empty(sides), whole.frame.steps
@@ -333,7 +308,9 @@ def _fill(
     quantum, dark = whole.frame.quantum, whole.frame.background
     photon = None if quantum is None else _product(weight.mean(1), _blocks(quantum, window, bins).mean((1, 3)))
     level = None if dark is None else _product(weight.sum(1), _blocks(dark, window, bins).sum((1, 3)))
-    return Volume(intensity, mask, photon, _background(intensity, mask, level, background, steps), kept, bins, steps)
+    return Prepared(
+        intensity, mask, photon, _background(intensity, mask, level, background, steps), kept, bins, steps
+    )
 
 
 def _product(weight: np.ndarray, plane: np.ndarray) -> torch.Tensor | float:
@@ -355,12 +332,15 @@ def _background(
     background: float | int | str | None,
     steps: list[str],
 ) -> torch.Tensor | float | None:
-    """Add what was told to the dark."""
+    """Add what was told to the dark, or look whether something should be told."""
     if background is None:
+        if level := float(noise.dark_level((intensity if dark is None else intensity - dark)[None], mask[None])):
+            steps.append(no_place(level))
         return dark
     if background == "corners":
         known = float(dark.mean()) if isinstance(dark, torch.Tensor) else dark or 0.0
-        background = max(_darkest_corners(intensity, mask) - known, 0.0)
+        level = noise.corners(intensity[None], mask[None], torch.tensor([torch.nan]))
+        background = max(float(level) - known, 0.0)
     if isinstance(background, str) or not 0 <= background < np.inf:
         raise ValueError(
             f"expected the background as a number of at least 0, or 'corners', got {background!r}; "
@@ -368,11 +348,3 @@ def _background(
         )
     steps.append(f"took {background:.3g} a voxel for background")
     return background if dark is None else dark + background
-
-
-def _darkest_corners(intensity: torch.Tensor, mask: torch.Tensor) -> float:
-    """Find the least mean of two opposite corners: counts are so few in a volume that its quantiles are 0."""
-    ends = [(slice(n // CORNER), slice(n - n // CORNER, n)) for n in intensity.shape]
-    pairs = list(zip(product(*ends), product(*(pair[::-1] for pair in ends)), strict=True))[:4]
-    found = [torch.cat([intensity[corner][mask[corner]].double() for corner in pair]) for pair in pairs]
-    return min((float(corners.mean()) for corners in found if len(corners)), default=0.0)

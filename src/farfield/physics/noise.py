@@ -1,6 +1,7 @@
 """What photons allow: Poisson's law for counts, and how far counts may lie from a model that is right."""
 
 from functools import cache, reduce
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,17 @@ LARGEST_WHOLE = 2**53
 """Up to which double precision tells whole numbers from others."""
 
 DARKEST = 0.5
-"""Share of the border's median that a tenth of the border lies below: at 0.1 to 0.2 of it for crystals."""
+"""Share of the border's median that a tenth of the border lies below: at 0.1 to 0.2 of it for crystals.
+
+Of volumes, whose cells are means over many speckles, it is 0.46 at most for 60 crystals of 1e6, 1e7 and 1e8 photons;
+with a level that holds 3 % of these it is below 0.5 for fewer than 10 of 180.
+"""
+
+CELLS = 16
+"""Along each axis of a volume, for a level to be read of their means: so few are its counts that quantiles are 0."""
+
+CORNER = 6
+"""A corner of a volume is this part of each axis."""
 
 FLAT = 0.9
 """Share of a pattern's mean from which a level is the pattern: that of a point is flat."""
@@ -188,7 +199,8 @@ def _are_whole(counts: torch.Tensor) -> torch.Tensor:
 def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tensor) -> torch.Tensor:
     """Read the level under patterns in dark places: the corners' tenth percentile, and what noise takes off it.
 
-    A crystal's tails reach into the corners, so their median would be too much.
+    A crystal's tails reach into the corners, so their median would be too much. Of a volume, whose counts are few, it
+    is the mean of the darkest two opposite corners.
 
     Parameters
     ----------
@@ -203,6 +215,8 @@ def corners(patterns: torch.Tensor, measured: torch.Tensor, quantum: torch.Tenso
     torch.Tensor, float64, shape (batch,)
         0 where a tenth of the corners is empty, or nothing was measured there.
     """
+    if patterns.ndim > 3:
+        return _darkest_corners(patterns, measured)
     low = _quantiles(patterns, measured, reduce(torch.logical_and, _outer(patterns)), [0.1])[0]
     # Of a level of b photons the tenth percentile is about b - 1.28 √b + 1/2.
     photons = (low / quantum - 0.5).clamp_min(0)
@@ -223,12 +237,33 @@ def dark_level(patterns: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
     -------
     torch.Tensor, float64, shape (batch,)
         The tenth percentile along the border, an eighth of the side wide, where it lies above `DARKEST` of the
-        median and below `FLAT` of the mean; else 0.
+        median and below `FLAT` of the mean; else 0. Of volumes it is that of the means over cells.
     """
+    if patterns.ndim > 3:
+        patterns, measured = _cells(patterns, measured)
     axes = frame_axes(patterns)
     low, middle = _quantiles(patterns, measured, reduce(torch.logical_or, _outer(patterns)), [0.1, 0.5])
     mean = torch.where(measured, patterns, 0).double().sum(axes) / measured.sum(axes).clamp_min(1)
     return torch.where((low > DARKEST * middle) & (low < FLAT * mean), low, 0.0)
+
+
+def _darkest_corners(volumes: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """Find the least mean of two opposite corners, (batch,); 0 where nothing was measured in any."""
+    ends = [(slice(side // CORNER), slice(side - side // CORNER, side)) for side in volumes.shape[1:]]
+    opposite = zip(product(*ends), product(*(pair[::-1] for pair in ends)), strict=True)
+    found = []
+    for pair in list(opposite)[:4]:
+        parts = [(volumes[:, *corner], measured[:, *corner]) for corner in pair]
+        total = sum(torch.where(seen, part, 0).double().sum((1, 2, 3)) for part, seen in parts)
+        found.append(total / sum(seen.sum((1, 2, 3)) for _, seen in parts))
+    return torch.stack(found).nan_to_num(torch.inf).amin(0).nan_to_num(posinf=0.0)
+
+
+def _cells(volumes: torch.Tensor, measured: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bring volumes to the means over cells of what was measured, and tell which of them have any."""
+    size = [max(1, side // CELLS) for side in volumes.shape[1:]]
+    seen = F.avg_pool3d(measured.float(), size)
+    return F.avg_pool3d(torch.where(measured, volumes, 0).float(), size) / seen.clamp_min(1e-9), seen > 0
 
 
 def _outer(patterns: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -58,15 +58,22 @@ def scan(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         Its keywords, ``data`` among them.
     """
     settings = config["measured"][name]
-    asked = {key: value for key, value in settings.items() if key != "positive"}
-    if "region" in asked:
-        asked["region"] = tuple(map(tuple, asked["region"]))
+    asked = {key: _tupled(value) for key, value in settings.items() if key != "positive"}
     return {**asked, "values": "positive" if settings["positive"] else "complex"}
+
+
+def _tupled(value: Any) -> Any:
+    """Take lists for tuples, as the command's words are."""
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+
+
+FILES = ("data", "mask", "flat", "dark", "support", "monitor", "spec")
+"""Keys of a scan that name files, a monitor's unless it is a number."""
 
 
 def _paths(settings: Mapping[str, Any]) -> dict[str, Path]:
     """Files and folders that a scan names, by its keys: without what inverts a mask, and what lies in a file."""
-    named = {key: settings[key] for key in ("data", "mask", "flat", "dark", "support") if key in settings}
+    named = {key: settings[key] for key in FILES if isinstance(settings.get(key), str)}
     return {
         key: Path(text.removeprefix("~" if key == "mask" else "").partition("::")[0]) for key, text in named.items()
     }

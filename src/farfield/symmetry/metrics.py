@@ -194,13 +194,20 @@ def over_shells(amplitude: torch.Tensor, found: torch.Tensor, dims: int = 2) -> 
         By radius in pixels of the frame's shortest axis; 0 for empty shells.
     """
     frame, shortest = amplitude.shape[-dims:], min(amplitude.shape[-dims:])
-    count = shortest // 2
     centred = [(torch.arange(n, device=amplitude.device).double() - n // 2) * (shortest / n) for n in frame]
-    radius = reduce(torch.hypot, torch.meshgrid(*centred, indexing="ij")).round().long().clamp_max(count).flatten()
+    radius = reduce(torch.hypot, torch.meshgrid(*centred, indexing="ij"))
+    return ratio_in_shells(amplitude, found, radius, shortest // 2)
+
+
+def ratio_in_shells(
+    amplitude: torch.Tensor, found: torch.Tensor, radius: torch.Tensor, count: int
+) -> Float[torch.Tensor, "... radius"]:
+    """Do the same over so many shells, for pixels of such radii, (*frame), in widths of a shell."""
+    shell = radius.round().long().clamp_max(count).flatten()
 
     def summed(x: torch.Tensor) -> torch.Tensor:
-        flat = x.double().flatten(-dims)
-        return flat.new_zeros(*flat.shape[:-1], count + 1).index_add_(-1, radius, flat)[..., :count]
+        flat = x.double().flatten(-radius.ndim)
+        return flat.new_zeros(*flat.shape[:-1], count + 1).index_add_(-1, shell, flat)[..., :count]
 
     agreed, measured = summed(found * (amplitude > 0)), summed(amplitude)
     return torch.where(measured > 0, agreed / measured.clamp_min(TINY), 0)

@@ -6,7 +6,7 @@ from jaxtyping import Complex, Float
 from farfield.machine.shapes import TINY, AnyVolumeIntensity, AnyVolumes, PerSample, Volumes
 from farfield.physics.diffraction import to_frame
 from farfield.symmetry.alignment import align
-from farfield.symmetry.metrics import Mask, amplitudes, over_shells
+from farfield.symmetry.metrics import Mask, amplitudes, over_shells, ratio_in_shells
 
 
 def relative_error(reference: Volumes, estimate: AnyVolumes) -> PerSample:
@@ -55,3 +55,42 @@ def phase_retrieval_transfer_function(
     """
     same = align(estimates[..., :1, :, :, :].expand_as(estimates), estimates)
     return over_shells(*amplitudes(intensity, same.mean(-4), mask, 3), 3)
+
+
+def transfer_in_space(
+    intensity: AnyVolumeIntensity,
+    estimates: Complex[torch.Tensor, "*_ starts depth height width"],
+    steps: Float[torch.Tensor, "3 3"],
+    *,
+    mask: Mask | None = None,
+) -> tuple[Float[torch.Tensor, "... shells"], float]:
+    """PRTF of volumes whose steps of reciprocal space are known: over shells of its lengths, not of pixels.
+
+    Parameters
+    ----------
+    intensity, estimates, mask
+        As of `phase_retrieval_transfer_function`.
+    steps : torch.Tensor, float64, shape (3, 3)
+        Rows are the steps (x, y, z) from one pixel to the next along each axis of the pattern, 2π included, in 1/nm
+        (or another unit, which then is that of the width).
+
+    Returns
+    -------
+    prtf : torch.Tensor, float64, shape (…, shells)
+        Amplitudes summed over shells about DC: voxels of all directions count alike. The last one lies within the
+        largest sphere that the whole volume holds, so the axis that was measured least far ends it.
+    width : float
+        Of a shell in 1/nm, the longest of the steps; shell n is at q = n · width, a period of 2π/q.
+    """
+    same = align(estimates[..., :1, :, :, :].expand_as(estimates), estimates)
+    amplitude, found = amplitudes(intensity, same.mean(-4), mask, 3)
+    frame, steps = amplitude.shape[-3:], steps.to(amplitude.device, torch.float64)
+    width = float(steps.norm(dim=1).amax())
+    # From the centre to a face, along the face's normal.
+    reach = torch.tensor([n // 2 for n in frame]) / torch.linalg.inv(steps).norm(dim=0).cpu()
+    lines = [torch.arange(n, device=steps.device).double() - n // 2 for n in frame]
+    parts = torch.meshgrid(*lines, indexing="ij")
+    squares = (sum(line * step for line, step in zip(parts, column, strict=True)).square() for column in steps.T)
+    radius = sum(squares).sqrt() / width
+    count = int(float(reach.amin()) / width + 1e-6)  # whole ratios are not to lose one by rounding
+    return ratio_in_shells(amplitude, found, radius, max(1, count)), width
