@@ -8,6 +8,7 @@ import xarray as xr
 from farfield.learning import batches, training
 from farfield.learning.batches import Batches, shuffled_groups, survey
 from farfield.learning.networks.retriever import COMPRESSIONS
+from farfield.learning.optics import FarField
 from farfield.machine import store
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure
@@ -24,7 +25,7 @@ def scale(intensity):
 
 
 def feed(objects, memory=1.0, dtype=torch.float32):
-    return Batches(objects, 2, scale, device=torch.device("cpu"), dtype=dtype, memory=memory)
+    return Batches(objects, FarField(2), scale, device=torch.device("cpu"), dtype=dtype, memory=memory)
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 300, 1000])
@@ -124,13 +125,13 @@ def test_streaming_holds_a_group_and_no_more(monkeypatch, lazily):
 
 def test_a_survey_in_blocks_is_that_of_the_whole(objects, lazily):
     compress = COMPRESSIONS["log"]
-    found, same = survey(objects, "objects", 2, compress), survey(lazily, "objects", 2, compress)
+    found, same = survey(objects, "objects", FarField(2), compress), survey(lazily, "objects", FarField(2), compress)
     inputs = compress(measure(objects))
     assert torch.allclose(found.mean, inputs.mean(0), atol=1e-5)
     assert torch.allclose(found.deviation, inputs.std(0, correction=0), atol=1e-4)
     assert found.digest == same.digest
     assert torch.equal(found.mean, same.mean)
-    assert survey(objects.flip(0), "objects", 2, compress).digest != found.digest
+    assert survey(objects.flip(0), "objects", FarField(2), compress).digest != found.digest
 
 
 def test_sets_that_cannot_be_trained_on_are_refused(objects, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from farfield.learning import batches, networks
+from farfield.learning import batches, networks, optics
 from farfield.learning.networks import retriever
 from farfield.learning.networks.retriever import Retriever
 from farfield.learning.networks.sisprnet import PReLU, _average_pool
@@ -57,12 +57,14 @@ def test_skip_connections_are_what_tells_the_two_unets_apart():
 def test_inputs_are_standardised_per_pixel(objects):
     intensity = measure(objects)
     model = Retriever(networks.create("unet", 32, width=8), 64)
-    found = batches.survey(objects, "objects", 2, retriever.COMPRESSIONS["log"])
+    found = batches.survey(objects, "objects", optics.FarField(2), retriever.COMPRESSIONS["log"])
     model.standardise(found.mean, found.deviation)
     scaled = model.scale(intensity)
     assert torch.allclose(scaled.mean(0), torch.zeros(64, 64), atol=1e-4)
     assert torch.allclose(scaled.std(0, correction=0), torch.ones(64, 64), atol=1e-3)
-    alike = batches.survey(objects[:1].expand(5, -1, -1), "objects", 2, retriever.COMPRESSIONS["log"])
+    alike = batches.survey(
+        objects[:1].expand(5, -1, -1), "objects", optics.FarField(2), retriever.COMPRESSIONS["log"]
+    )
     model.standardise(alike.mean, alike.deviation)
     assert not model.scale(intensity).any()
 

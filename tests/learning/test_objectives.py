@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from farfield.learning.objectives import OBJECTIVES, Loss, Objective
 from farfield.learning.objectives.jacobian import sensitivity
 from farfield.learning.objectives.misfits import invariant
+from farfield.learning.optics import FarField
 from farfield.physics import images
 from farfield.symmetry.actions import conjugate_flip
 
@@ -20,7 +21,7 @@ def parts(objects):
 def cost(objective, output, label, progress=0.0, energy=1.0):
     """What an objective makes of this output for this label, as a number, at an oversampling of 2."""
     side = 2 * label.shape[-1]
-    loss = Loss(objective, energy, side, torch.ones(()))
+    loss = Loss(objective, energy, FarField(), torch.ones(()))
     return float(
         loss(lambda inputs: parts(output), torch.zeros(len(label), side, side), parts(label), loss.width(progress))
     )
@@ -42,7 +43,7 @@ def test_the_default_is_the_mean_squared_error_to_the_bit():
     def network(x):
         return layer(x.flatten(1)).reshape(-1, 2, 3, 3)
 
-    found = Loss(Objective(), 0.3, 6, torch.ones(()))(network, inputs, targets, 0.5)
+    found = Loss(Objective(), 0.3, FarField(), torch.ones(()))(network, inputs, targets, 0.5)
     plain = torch.nn.functional.mse_loss(network(inputs), targets)
     assert torch.equal(found, plain)
     gradients = [torch.autograd.grad(value, layer.parameters()) for value in (found, plain)]
@@ -214,7 +215,9 @@ def test_the_jacobian_is_added_by_its_weight(bent):
 
     def of(weight):
         torch.manual_seed(3)
-        return float(Loss(Objective(jacobian=weight), 1.0, 4, spread)(network, inputs, targets, 0.0).detach())
+        return float(
+            Loss(Objective(jacobian=weight), 1.0, FarField(), spread)(network, inputs, targets, 0.0).detach()
+        )
 
     torch.manual_seed(3)
     change = float(sensitivity(network, inputs, spread)[1].mean().detach())

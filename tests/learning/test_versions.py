@@ -6,6 +6,7 @@ import torch
 from farfield.learning import networks, training
 from farfield.learning.batches import Batches
 from farfield.learning.objectives import Objective
+from farfield.learning.optics import FarField
 from farfield.learning.versions import VERSIONS, vary
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure
@@ -71,7 +72,7 @@ def test_fewer_versions_are_a_group_too(versions):
 
 def feed(objects, versions):
     how = {"device": torch.device("cpu"), "dtype": torch.float32, "memory": 1.0, "versions": versions}
-    return Batches(objects, 2, torch.sqrt, **how)
+    return Batches(objects, FarField(2), torch.sqrt, **how)
 
 
 def test_an_epoch_has_each_sample_once_and_another_version_in_the_next():

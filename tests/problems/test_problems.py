@@ -5,7 +5,12 @@ import torch
 
 from farfield import problems
 
-SMALL = {"square-root": {}, "real-gaussian": {"dimension": 5}, "complex-gaussian": {"dimension": 4}}
+SMALL = {
+    "square-root": {},
+    "real-gaussian": {"dimension": 5},
+    "complex-gaussian": {"dimension": 4},
+    "near-field": {"side": 16},
+}
 
 
 @pytest.fixture(params=problems.PROBLEMS)
@@ -62,6 +67,7 @@ def test_what_cannot_be_is_refused_by_name(problem):
             {"dimension": 5, "measurements": 4},
             "measurements as an integer of at least 5",
         ),
+        ("near-field", {"side": 4}, "expected side as an integer of at least 8"),
     ],
 )
 def test_problems_that_cannot_be_are_refused(name, options, message):

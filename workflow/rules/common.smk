@@ -17,6 +17,7 @@ from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian
 from farfield.study.config import ConfigError, check, varied
 from farfield.study.errors import FLOORS, STARTS
+from farfield.study.fields import FITTING, LENGTHS, unseen
 from farfield.study.sections import files, objective, scan, source
 from farfield.study.tables import TABLES
 from farfield.symmetry.actions import LEVELS
@@ -38,6 +39,9 @@ def checked(config):
 
 config = checked(config)
 
+# Holograms of phase objects, or far-field patterns.
+NEAR = "near_field" in config
+
 # For `--sdm conda`. The package is that of this process: Snakemake hands its search path on to scripts.
 ENVIRONMENT = f"../../envs/{'cpu' if config['device'] == 'cpu' else 'gpu'}.yaml"
 
@@ -57,6 +61,7 @@ wildcard_constraints:
     seed=r"\d+",
     split="train|test|noisy",
     recipe="|".join(iterative_methods()) or "none",
+    fitted="|".join(config["fitted"]) or "none",
     start="|".join([*config["objectives"], *STARTS, "cold"]),
     scan="|".join(config["measured"]) or "none",
     variant="|".join(config["sweep"]["variants"]),
@@ -115,9 +120,22 @@ def section(name):
     if name == "noisy":
         return section("test") | {"noise": config["noise"]}
     size = {"train": "training", "train-natural": "training"}.get(name, name)
-    others, of = {"training", "validation", "test"} - {size}, source(config)
+    of = source(config)
+    if name in unseen(config):
+        size, of = "test", name.removeprefix("unseen-")
+    others = {"training", "validation", "test"} - {size}
     objects = {key: value for key, value in config[of].items() if key not in others}
-    return {key: config[key] for key in ("image_size", "oversampling")} | {of: objects}
+    return {key: config[key] for key in ("image_size", "oversampling")} | {of: objects} | taken()
+
+
+def taken():
+    """How holograms are taken, where they are."""
+    if not NEAR:
+        return {}
+    return {
+        "near_field": {key: config["near_field"][key] for key in LENGTHS},
+        "height": config["near_field"]["height"],
+    }
 
 
 def section_of_wildcard(wildcards):
@@ -128,6 +146,11 @@ def section_of_wildcard(wildcards):
 def sections(*names):
     """Sections by set."""
     return {name: section(name) for name in names}
+
+
+def splits(*names):
+    """Sets that methods are tried on: those of the name, and in the near field other kinds of objects."""
+    return [*names, *unseen(config)]
 
 
 def training_set(wildcards):
@@ -326,7 +349,13 @@ def largest_scores(wildcards):
 
 def released():
     """The best model of each network, with its card."""
-    return expand(study_path("released/{network}.{suffix}"), network=config["networks"], suffix=["safetensors", "md"])
+    networks = [] if NEAR else config["networks"]  # models of holograms stay in their study
+    return expand(study_path("released/{network}.{suffix}"), network=networks, suffix=["safetensors", "md"])
+
+
+def conditioning():
+    """The report on the far field's symmetries."""
+    return [] if NEAR else [study_path("data/conditioning.csv")]
 
 
 def iterative(wildcards):
@@ -337,7 +366,7 @@ def iterative(wildcards):
 def scores_of_strategies(wildcards):
     """Scores on the test set of all that a table of strategies compares, in the order of its lines."""
     plain = ["zero", "box", "blob", f"mean-object/before/n{max(config['samples'])}"]
-    names = [*plain, *iterative_methods()]
+    names = [*plain, *iterative_methods(), *config["fitted"]]
     return expand(study_path("scores/{name}/test.zarr"), name=names) + largest_cells(
         "scores/{network}/{symmetry}/n{samples}/test.zarr", network=config["networks"]
     )
@@ -345,7 +374,7 @@ def scores_of_strategies(wildcards):
 
 def order_of_strategies():
     """The order of a table of strategies: a param, as Snakemake compares inputs as a set."""
-    return [*order_of_methods(), *config["objectives"]]
+    return [*order_of_methods(), *config["objectives"], *config["fitted"]]
 
 
 def published_of_strategies(wildcards):
@@ -447,7 +476,7 @@ def counts_of_evaluation():
 
 def truths_of_network(wildcards):
     """What a network's reconstructions are held against: its own training set, and the unbroken test sets."""
-    return [training_set(wildcards), study_path("data/test.zarr"), study_path("data/noisy.zarr")]
+    return [training_set(wildcards), *(study_path(f"data/{split}.zarr") for split in splits("test", "noisy"))]
 
 
 def measured():
@@ -464,3 +493,73 @@ def files_of_scan(wildcards):
 def scan_of_wildcard(wildcards):
     """What a scan's reconstruction is asked for."""
     return scan(config, wildcards.scan)
+
+
+def fitted_of_wildcard(wildcards):
+    """The section of a method that is fitted to one pattern."""
+    return config["fitted"][wildcards.fitted]
+
+
+def fitting_of_wildcard(wildcards):
+    """How it is fitted."""
+    return {key: fitted_of_wildcard(wildcards)[key] for key in FITTING}
+
+
+def patterns_of_fitted(wildcards):
+    """How many patterns of each set it is fitted to."""
+    return fitted_of_wildcard(wildcards)["patterns"]
+
+
+def network_of_fitted(wildcards):
+    """Its network."""
+    return fitted_of_wildcard(wildcards)["network"] or config["networks"][0]
+
+
+def options_of_fitted(wildcards):
+    """Options of its network, from the config."""
+    return config["network_options"].get(network_of_fitted(wildcards), {})
+
+
+def code_with_fitted(script):
+    """The code of a script, of its network and of its misfit."""
+
+    def of(wildcards):
+        physics = OBJECTIVES[fitted_of_wildcard(wildcards)["physics"]]
+        return code(script, NETWORKS[network_of_fitted(wildcards)], physics)
+
+    return of
+
+
+def model_of_fitted(wildcards):
+    """Best validated weights of the first seed of what it starts from; none for a fresh network."""
+    start = fitted_of_wildcard(wildcards)["start"]
+    cell = f"models/{network_of_fitted(wildcards)}/{start}/n{max(config['samples'])}/seed{config['seeds'][0]}"
+    return [study_path(f"{cell}/best.safetensors")] if start else []
+
+
+def of_driven(kind, split):
+    """Stores of a set of every objective at the largest size, and of what is fitted to one pattern."""
+    return largest_cells(
+        kind + "/{network}/{symmetry}/n{samples}/{split}.zarr", network=config["networks"], split=split
+    ) + expand(study_path(kind + "/{fitted}/{split}.zarr"), fitted=config["fitted"], split=split)
+
+
+def scores_of_driven():
+    """Scores of every method on every set, set by set."""
+    return [path for split in splits("test", "noisy") for path in of_driven("scores", split)]
+
+
+def on_test(kind):
+    """Stores of every method, on the test set."""
+    return of_driven(kind, "test")
+
+
+def order_of_driven():
+    """The order of its lines: a param, as Snakemake compares inputs as a set."""
+    return [*config["networks"], *config["objectives"], *config["fitted"], *splits("test", "noisy")]
+
+
+def fewest_fitted():
+    """Samples in the figure of phases: as many as every method has, up to what a figure shows."""
+    counts = [settings["patterns"] for settings in config["fitted"].values()]
+    return min([config["figure_samples"]["count"], *counts])

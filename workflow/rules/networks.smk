@@ -93,14 +93,12 @@ rule evaluate_network:
         validation=study_path("data/validation.zarr"),
     output:
         reconstructions=[
-            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/train.zarr")),
-            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/test.zarr")),
-            directory(study_path("reconstructions/{network}/{symmetry}/n{samples}/noisy.zarr")),
+            directory(study_path(f"reconstructions/{{network}}/{{symmetry}}/n{{samples}}/{split}.zarr"))
+            for split in splits("train", "test", "noisy")
         ],
         scores=[
-            directory(study_path("scores/{network}/{symmetry}/n{samples}/train.zarr")),
-            directory(study_path("scores/{network}/{symmetry}/n{samples}/test.zarr")),
-            directory(study_path("scores/{network}/{symmetry}/n{samples}/noisy.zarr")),
+            directory(study_path(f"scores/{{network}}/{{symmetry}}/n{{samples}}/{split}.zarr"))
+            for split in splits("train", "test", "noisy")
         ],
     log:
         study_path("logs/evaluate_network/{network}/{symmetry}/n{samples}.log"),
@@ -112,7 +110,7 @@ rule evaluate_network:
         gpu=gpus,
     params:
         code=code_with_network("evaluate_network"),
-        sections=sections("train", "test", "noisy", "validation"),
+        sections=sections(*splits("train", "test", "noisy"), "validation"),
         seeds=config["seeds"],
         counts=counts_of_evaluation(),
     script:

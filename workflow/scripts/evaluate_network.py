@@ -6,7 +6,7 @@ import torch
 from farfield.learning import batches
 from farfield.learning.networks import retriever
 from farfield.machine import devices, jobs, store
-from farfield.study import datasets, methods, scores
+from farfield.study import datasets, hologram_scores, methods
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -31,4 +31,4 @@ with jobs.job(snakemake.log[0]):
         intensity = torch.from_numpy(truth.intensity[: snakemake.params.counts.get(split)].values)
         found = methods.reconstruct_all(networks, intensity, {**attributes, "samples": int(cell.samples)})
         store.write_dataset(found, reconstructed, sections[split])
-        store.write_dataset(scores.score(found, truth), scored, sections[split])
+        store.write_dataset(hologram_scores.scorer(sections[split])(found, truth), scored, sections[split])

@@ -10,11 +10,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "denoising",
         "networks",
         "objectives",
+        "optics",
         "optimiser",
         "settings",
         "step",
         "tensorboard",
         "training",
+        "untrained",
     ],
     submod_attrs={
         "networks": ["NETWORKS", "create", "load"],

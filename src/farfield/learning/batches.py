@@ -20,9 +20,9 @@ import torch
 import xarray as xr
 
 from farfield.learning import exposure
+from farfield.learning.optics import Optics
 from farfield.learning.versions import vary
 from farfield.machine.shapes import Intensity
-from farfield.physics.diffraction import measure
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _check_objects(objects: Source, name: str) -> None:
         raise ValueError(f"expected {name} of shape (samples, N, N), got {tuple(objects.shape)}; make the set again")
 
 
-def survey(objects: Source, name: str, oversampling: int, compress: Callable[[Intensity], Intensity]) -> Survey:
+def survey(objects: Source, name: str, optics: Optics, compress: Callable[[Intensity], Intensity]) -> Survey:
     """Go through a set once, block by block: refuse what is not finite, and learn what its patterns are like.
 
     Parameters
@@ -137,7 +137,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
     objects : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
     name : str
         What to call it in an error.
-    oversampling : int
+    optics : FarField or Holograms
     compress : callable
         Of intensities.
 
@@ -162,7 +162,7 @@ def survey(objects: Source, name: str, oversampling: int, compress: Callable[[In
                 "make the set again"
             )
         digest.update(block.contiguous().numpy().tobytes())
-        intensity = measure(block, oversampling)
+        intensity = optics.measure(block)
         bright = bright + intensity.sum(0, dtype=torch.float64)
         brightness.append(intensity.sum((-2, -1), dtype=torch.float64))
         inputs = compress(intensity).double()
@@ -250,7 +250,8 @@ class Batches:
     ----------
     objects : torch.Tensor, numpy.ndarray or xarray.DataArray, complex, shape (samples, N, N)
         In memory, or a store's array, which is read whole if it fits, and else, by `bring_near`, group by group.
-    oversampling : int
+    optics : FarField or Holograms
+        How patterns are made of them.
     scale : callable
         From intensities to inputs.
     device : torch.device
@@ -266,7 +267,7 @@ class Batches:
     def __init__(
         self,
         objects: Source,
-        oversampling: int,
+        optics: Optics,
         scale: Callable[[Intensity], Intensity],
         *,
         device: torch.device,
@@ -274,10 +275,10 @@ class Batches:
         memory: float,
         versions: int = 1,
     ):
-        self.objects, self.oversampling, self.scale = objects, oversampling, scale
+        self.objects, self.optics, self.scale = objects, optics, scale
         self.device, self.dtype, self.versions = device, dtype, versions
-        pixels = objects.shape[-1] ** 2
-        self.bytes = len(objects) * pixels * (8 + dtype.itemsize * oversampling**2)
+        size = objects.shape[-1]
+        self.bytes = len(objects) * (8 * size**2 + dtype.itemsize * optics.side(size) ** 2)
         everything = range(0, len(objects), BLOCK)
         fits = self.bytes <= memory * 2**30
         self.resident = self._load(everything) if fits else None
@@ -290,11 +291,11 @@ class Batches:
     def _load(self, begins: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (samples, M, M) and targets (samples, 2, N, N) of the blocks that begin there."""
         count, side = sum(min(BLOCK, len(self) - begin) for begin in begins), self.objects.shape[-1]
-        inputs = torch.empty(count, *2 * [side * self.oversampling], dtype=self.dtype, device=self.device)
+        inputs = torch.empty(count, *2 * [self.optics.side(side)], dtype=self.dtype, device=self.device)
         targets = torch.empty(count, 2, side, side, device=self.device)
         for begin, part, objects in zip(begins, inputs.split(BLOCK), targets.split(BLOCK), strict=True):
             there = read_samples(self.objects, begin, begin + BLOCK).to(self.device)
-            part.copy_(self.scale(measure(there, self.oversampling)))
+            part.copy_(self.scale(self.optics.measure(there)))
             torch.stack([there.real, there.imag], dim=1, out=objects)
         return inputs, targets
 

@@ -76,7 +76,7 @@ class Settings:
             raise ValueError(f"expected precision out of {', '.join(PRECISIONS)}, got {self.precision!r}; change it")
         compression(self.inputs)
 
-    def check_versions(self, inputs: str, labels: str) -> None:
+    def check_versions(self, inputs: str, labels: str, *, near: bool = False) -> None:
         """Refuse turned samples where the inputs, or the labels, would not be those of turned ones.
 
         Parameters
@@ -85,7 +85,11 @@ class Settings:
             What the network gets.
         labels : str
             The form of the training set that its objective needs.
+        near : bool
+            Whether patterns are holograms, which `versions.vary` does not turn about their middle.
         """
+        if self.versions > 1 and near:
+            raise ValueError(f"expected versions of 1 in the near field, got {self.versions}; change it")
         if self.versions > 1 and inputs.endswith("-standardised"):
             raise ValueError(
                 f"expected inputs scaled in all pixels alike for {self.versions} versions, got {inputs}; use "

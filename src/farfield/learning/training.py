@@ -23,6 +23,7 @@ from farfield.learning.networks.registry import NETWORKS
 from farfield.learning.networks.retriever import Retriever, compression, predict
 from farfield.learning.objectives.objective import Loss, Objective
 from farfield.learning.objectives.registry import OBJECTIVES
+from farfield.learning.optics import Optics, optics
 from farfield.learning.settings import Settings
 from farfield.learning.step import Step
 from farfield.machine import store
@@ -30,8 +31,7 @@ from farfield.machine.devices import claim_device, uses_bfloat16
 from farfield.machine.heap import keep_freed_memory
 from farfield.machine.provenance import digest
 from farfield.machine.shapes import Estimates
-from farfield.physics.diffraction import measure
-from farfield.symmetry.sa_mse import symmetry_adjusted_mse
+from farfield.physics.near_field import NearField
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +147,8 @@ def _one_epoch(trainer: _Trainer, batches: Batches, seed: int) -> float:
     return float(total) / len(batches)
 
 
-def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor) -> float:
-    return float(symmetry_adjusted_mse(validation, predict(model, intensity)).mean())
+def _validate(model: Retriever, validation: Estimates, intensity: torch.Tensor, seen_by: Optics) -> float:
+    return float(seen_by.error(validation, predict(model, intensity)).mean())
 
 
 def _train(
@@ -161,13 +161,13 @@ def _train(
 ) -> None:
     """Train to the end, saving a checkpoint now and then, and when told to stop."""
     validation = validation.to(batches.device)
-    unseen, saved = measure(validation, batches.oversampling), time.monotonic()
+    unseen, saved = batches.optics.measure(validation), time.monotonic()
     try:
         while not trainer.finished:
             begin, epoch = time.perf_counter(), len(trainer.history) + 1
             loss = _one_epoch(trainer, batches, seed)
             trained, rate = time.perf_counter() - begin, trainer.learning_rate  # of a cosine, that of the last update
-            score = _validate(trainer.model, validation, unseen) if math.isfinite(loss) else math.nan
+            score = _validate(trainer.model, validation, unseen, batches.optics) if math.isfinite(loss) else math.nan
             if not math.isfinite(score):
                 trainer.forget(folder)
                 raise TrainingError(
@@ -218,11 +218,11 @@ def _with_scaling(backbone: torch.nn.Module, side: int, inputs: str, found: Surv
     return model.to(memory_format=getattr(backbone, "memory_format", torch.contiguous_format))
 
 
-def _survey_both(training: Source, validation: Source, oversampling: int, inputs: str) -> tuple[Survey, Survey]:
+def _survey_both(training: Source, validation: Source, seen_by: Optics, inputs: str) -> tuple[Survey, Survey]:
     """Go through both sets, and refuse them if their frames differ."""
     compress, _ = compression(inputs)
-    found = survey(training, "training objects", oversampling, compress)
-    unseen = survey(validation, "validation objects", oversampling, compress)
+    found = survey(training, "training objects", seen_by, compress)
+    unseen = survey(validation, "validation objects", seen_by, compress)
     size, other = training.shape[-1], validation.shape[-1]
     if other != size:
         raise ValueError(f"expected validation objects of {size}², got {other}²; make both sets again")
@@ -239,6 +239,7 @@ def fit(
     folder: str | Path,
     seed: int = 0,
     oversampling: int = 2,
+    near: NearField | None = None,
     options: Mapping[str, Any] | None = None,
     device: str = "cpu",
     memory: float = 2.0,
@@ -264,6 +265,9 @@ def fit(
     seed : int
         Of the weights, the order of samples and the dropout.
     oversampling : int
+        Of far-field patterns.
+    near : NearField, optional
+        The objects are phases, and these holograms, of their own frame, are what the network sees instead.
     options : mapping, optional
         Of the network.
     device : str
@@ -283,7 +287,7 @@ def fit(
     Raises
     ------
     ValueError
-        If a set is not finite or of another shape.
+        If a set is not finite or of another shape, or the objective has no meaning in the near field.
     TrainingError
         If the loss is not finite, or a GPU's memory does not suffice: nothing is left behind as if done.
     """
@@ -291,9 +295,12 @@ def fit(
     place, options, folder = claim_device(device), dict(options or {}), Path(folder)
     settings, objective = settings or Settings(), objective or Objective()
     inputs = inputs_of(network) or settings.inputs
-    settings.check_versions(inputs, objective.training_set)
-    found, unseen = _survey_both(training, validation, oversampling, inputs)
-    size = training.shape[-1]
+    settings.check_versions(inputs, objective.training_set, near=near is not None)
+    if near is not None:
+        objective.check_near()
+    seen_by = optics(oversampling, near)
+    found, unseen = _survey_both(training, validation, seen_by, inputs)
+    size, oversampling = training.shape[-1], seen_by.oversampling
     torch.manual_seed(seed)
     backbone = create(network, size, oversampling, **options)
     dtype = torch.bfloat16 if uses_bfloat16(settings.precision, place) else torch.float32
@@ -304,6 +311,7 @@ def fit(
         "network": network,
         "image_size": size,
         "oversampling": oversampling,
+        **seen_by.described(),
         "options": options,
         "inputs": inputs,
         "training": asdict(settings),
@@ -317,11 +325,11 @@ def fit(
     model = _with_scaling(backbone, size * oversampling, inputs, found).to(place)
     kept_as = torch.float32 if inputs_of(network) else dtype  # what it makes of raw amplitudes needs their digits
     try:
-        loss = Loss(objective, found.energy, size * oversampling, found.spread().to(place) / model.deviation)
+        loss = Loss(objective, found.energy, seen_by, found.spread().to(place) / model.deviation)
         trainer = _Trainer(model, loss, settings, len(training), fingerprint)
         trainer.resume(folder)
         how = {"device": place, "dtype": kept_as, "memory": memory, "versions": settings.versions}
-        batches = Batches(training, oversampling, model.scale, **how)
+        batches = Batches(training, seen_by, model.scale, **how)
         _train(trainer, batches, read_samples(validation), seed, folder, on_epoch)
     except torch.OutOfMemoryError:
         raise TrainingError(

@@ -5,8 +5,9 @@ a symmetry is.
 """
 
 from farfield.problems.gaussian import ComplexGaussian, RealGaussian
+from farfield.problems.near_field import Hologram
 from farfield.problems.problem import Problem
 from farfield.problems.registry import PROBLEMS
 from farfield.problems.square_root import SquareRoot
 
-__all__ = ["PROBLEMS", "ComplexGaussian", "Problem", "RealGaussian", "SquareRoot"]
+__all__ = ["PROBLEMS", "ComplexGaussian", "Hologram", "Problem", "RealGaussian", "SquareRoot"]

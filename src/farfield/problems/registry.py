@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from farfield.problems.gaussian import ComplexGaussian, RealGaussian
+from farfield.problems.near_field import Hologram
 from farfield.problems.problem import Problem
 from farfield.problems.square_root import SquareRoot
 
@@ -10,4 +11,5 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
     "square-root": SquareRoot,
     "real-gaussian": RealGaussian,
     "complex-gaussian": ComplexGaussian,
+    "near-field": Hologram,
 }

@@ -5,6 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     [
+        "bands",
         "breaking",
         "cluster",
         "comparison",
@@ -12,10 +13,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "costs",
         "curves",
         "datasets",
+        "driven",
+        "driven_figures",
         "errors",
+        "fields",
         "figures",
         "floors",
         "following",
+        "hologram_scores",
+        "holograms",
         "methods",
         "pairing",
         "pictures",

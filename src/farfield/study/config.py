@@ -15,7 +15,7 @@ from farfield.learning.networks.making import inputs_of
 from farfield.learning.networks.retriever import Retriever
 from farfield.machine import devices
 from farfield.physics.crystals import DEFECTS, PARTIALS
-from farfield.study import sections
+from farfield.study import fields, sections
 from farfield.study.wording import suggest
 
 _Validator = jsonschema.validators.extend(
@@ -196,7 +196,8 @@ def _study_mistakes(config: Mapping[str, Any], check_device: bool) -> Iterator[s
     for size in config["samples"]:
         if size > simulated:
             yield f"samples: {size} is beyond the {simulated} simulated; lower it or raise {of}: training"
-    if config["partial_breaking"]["samples"] > simulated and of == "crystals":
+    far = "near_field" not in config  # where no symmetry is broken
+    if config["partial_breaking"]["samples"] > simulated and of == "crystals" and far:
         yield f"partial_breaking: samples: expected at most the {simulated} simulated; lower it"
     fewest_vectors = min(*config["gaussian"]["samples"], config["partial_breaking"]["gaussian_samples"])
     if fewest_vectors < config["gaussian"]["neighbours"]:
@@ -258,6 +259,8 @@ def _training_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _sweep_mistakes(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     of = sections.source(config)
+    if "near_field" in config:  # it is no part of `all`, and of before and after
+        return
     if config["sweep"]["samples"] > config[of]["training"]:
         yield f"sweep: samples: expected at most the {config[of]['training']} simulated; lower it"
     for name, variant in config["sweep"]["variants"].items():
@@ -307,6 +310,7 @@ def check(
             *_network_mistakes(filled),
             *_training_mistakes(filled),
             *sections.mistakes(filled, check_files),
+            *fields.mistakes(filled),
             *_study_mistakes(filled, check_device),
         ]
     if not mistakes:  # a variant of the sweep would repeat what is wrong already

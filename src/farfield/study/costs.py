@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from farfield.iterative.recipe import parse
+from farfield.study.fields import unseen
 from farfield.study.sections import objective, source
 
 MARGIN = 3
@@ -94,7 +95,10 @@ def whole_set(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     """
     sizes = {"train": "training", "train-natural": "training", "validation": "validation", "test": "test"}
     named = getattr(wildcards, "set", None)
-    samples = max(config[source(config)][size] for name, size in sizes.items() if named in (None, name))
+    if named in unseen(config):
+        samples = config[named.removeprefix("unseen-")]["test"]
+    else:
+        samples = max(config[source(config)][size] for name, size in sizes.items() if named in (None, name))
     return _need(samples, samples, samples * config["image_size"] ** 2 / SIMULATED, config, gpu=False)
 
 
@@ -168,6 +172,14 @@ def scoring(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
     patterns, in_patterns_frames = _patterns(config), _seeds(config, wildcards) * config["oversampling"] ** 2
     objects = patterns * (1 + in_patterns_frames)
     return _need(objects, patterns, objects * config["image_size"] ** 2 / APPLIED, config, gpu=False)
+
+
+def fitting(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:
+    """For a network fitted to each of some patterns of every set. As `whole_set`."""
+    settings = config["fitted"][wildcards.fitted]
+    patterns = settings["patterns"] * (2 + len(unseen(config)))
+    seconds = patterns * settings["cycles"] * config["image_size"] ** 2 / (TRAINED_ON_GPU if gpu else TRAINED)
+    return _need(patterns, patterns, seconds, config, gpu)
 
 
 def start(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:

@@ -16,8 +16,12 @@ from farfield.symmetry.actions import LEVELS
 
 
 def source(config: Mapping[str, Any]) -> str:
-    """Name the section that a study's objects come from: ``images`` where it is there, or ``crystals``."""
-    return "images" if "images" in config else "crystals"
+    """Name the section that a study's objects come from: ``images`` where it is there, or ``crystals``.
+
+    In the near field it is what that section names.
+    """
+    kind = config.get("near_field", {}).get("objects", "images")
+    return kind if kind in config else "crystals"
 
 
 def objective(config: Mapping[str, Any], name: str) -> Objective:
@@ -247,5 +251,5 @@ def mistakes(config: Mapping[str, Any], check_files: bool = True) -> Iterator[st
     yield from _denoised_mistakes(config)
     if check_files:
         yield from _missing_files(config)
-    if check_files and source(config) == "images":
+    if check_files and "images" in config:
         yield from _image_mistakes(config)

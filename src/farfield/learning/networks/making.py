@@ -15,6 +15,12 @@ def inputs_of(name: str) -> str | None:
     return getattr(getattr(factory, "func", factory), "inputs", None)
 
 
+def encoder_of(name: str) -> tuple[str, ...]:
+    """Return the modules that a network names as its encoder, none if it does not."""
+    factory = NETWORKS.get(name)
+    return getattr(getattr(factory, "func", factory), "encoder", ())
+
+
 def options(name: str) -> dict[str, Any]:
     """Return the options that a network takes beside its image size and oversampling, with their types."""
     parameters = list(inspect.signature(NETWORKS[name], eval_str=True).parameters.values())[2:]

@@ -85,6 +85,7 @@ class UNet(nn.Module):
     """
 
     memory_format = torch.channels_last
+    encoder = ("down",)  # what stays where an encoder is to be kept
 
     def __init__(self, image_size: int, oversampling: int = 2, width: int = 32):
         super().__init__()

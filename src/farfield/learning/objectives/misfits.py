@@ -18,7 +18,8 @@ class Seen(NamedTuple):
         What the network made, and what the training set holds.
     field, amplitude : torch.Tensor, float32, shape (batch, M, M)
         |F(output)| and the pattern's √Y, DC in pixel (0, 0), by the unitary transform of the zero-padded objects.
-        Of a low-passed objective, √Y is the target that a blurred object has.
+        Of a low-passed objective, √Y is the target that a blurred object has. In the near field, what both amplitudes
+        have above 1, that of no object.
     """
 
     output: Complex[torch.Tensor, "batch n n"]
@@ -40,7 +41,7 @@ def amplitude(seen: Seen) -> torch.Tensor:
 def amplitude_l1(seen: Seen) -> torch.Tensor:
     """Σ ||F g| - √Y| / Σ √Y, as AutoPhaseNN's (Yao et al., npj Comput. Mater. 8, 124, 2022)."""
     misfit = (seen.field - seen.amplitude).abs().sum((-2, -1))
-    return misfit / seen.amplitude.sum((-2, -1)).clamp_min(TINY_FLOAT32)
+    return misfit / seen.amplitude.abs().sum((-2, -1)).clamp_min(TINY_FLOAT32)
 
 
 def intensity(seen: Seen) -> torch.Tensor:

@@ -8,10 +8,14 @@ import torch
 from farfield.learning.objectives.jacobian import sensitivity
 from farfield.learning.objectives.misfits import Seen, invariant
 from farfield.learning.objectives.registry import OBJECTIVES
+from farfield.learning.optics import Optics
 from farfield.symmetry.actions import LEVELS
 
 LABELS = (*LEVELS, "natural", "invariant")
 """What the data term may take for the truth: the training set as it comes, broken, natural poses, or any copy."""
+
+NEAR_PHYSICS = ("amplitude", "amplitude-l1")
+"""Misfits of the near field: they compare what an object adds to a wave, which is the most of an intensity."""
 
 FALLING = 0.8
 """Share of a training over which the width of a low pass falls."""
@@ -67,6 +71,26 @@ class Objective:
                 "[1.5, 0.75] is a beginning"
             )
 
+    def check_near(self) -> None:
+        """Refuse what has no meaning for holograms.
+
+        Raises
+        ------
+        ValueError
+            For labels with a symmetry broken, as that is the far field's, a low pass, or a misfit of intensities.
+        """
+        if self.data and self.labels != "before":
+            raise ValueError(
+                f"expected labels before, as they come, in the near field, got {self.labels}, which is of the far "
+                "field's symmetries; change it"
+            )
+        if self.low_pass is not None:
+            raise ValueError("expected no low_pass in the near field, as it is of far-field amplitudes; leave it out")
+        if self.physics not in NEAR_PHYSICS:
+            raise ValueError(
+                f"expected physics out of {', '.join(NEAR_PHYSICS)} in the near field, got {self.physics}; choose one"
+            )
+
     @property
     def training_set(self) -> str:
         """Which form of the training set it needs: a level of symmetry breaking, or ``natural``."""
@@ -84,16 +108,14 @@ class Loss:
     objective : Objective
     energy : float
         Mean square of the training set's real and imaginary parts: the error of predicting zero.
-    side : int
-        M, of the patterns.
+    optics : FarField or Holograms
+        How patterns are made of objects.
     spread : torch.Tensor, float32, shape (M, M) or a scalar
         Deviation of each of the network's inputs over the training set.
     """
 
-    def __init__(self, objective: Objective, energy: float, side: int, spread: torch.Tensor):
-        self.objective, self.energy, self.side, self.spread = objective, energy, side, spread
-        frequency = torch.fft.fftfreq(side, device=spread.device)
-        self.frequencies = frequency[:, None].square() + frequency.square()
+    def __init__(self, objective: Objective, energy: float, optics: Optics, spread: torch.Tensor):
+        self.objective, self.energy, self.optics, self.spread = objective, energy, optics, spread
 
     def width(self, progress: float) -> float:
         """Width σ of the low pass, in pixels of the object, after this share of the training; 0 without one."""
@@ -143,9 +165,11 @@ class Loss:
     def _physics(self, output: torch.Tensor, targets: torch.Tensor, width: float | torch.Tensor) -> torch.Tensor:
         """Hold the output against the pattern, which is all that is taken of the targets."""
         made, label = _complex(output), _complex(targets)
-        field, amplitude = (torch.fft.fft2(x, s=(self.side, self.side), norm="ortho").abs() for x in (made, label))
+        field, amplitude = map(self.optics.seen, (made, label))
         if self.objective.low_pass is not None:
-            amplitude = amplitude * torch.exp(-2 * (torch.pi * width) ** 2 * self.frequencies)
+            frequency = torch.fft.fftfreq(amplitude.shape[-1], device=amplitude.device)
+            squares = frequency[:, None].square() + frequency.square()
+            amplitude = amplitude * torch.exp(-2 * (torch.pi * width) ** 2 * squares)
         seen = Seen(made, label, field, amplitude)
         return self.energy * OBJECTIVES[self.objective.physics](seen).mean()
 

@@ -1,0 +1,60 @@
+"""Errors of phases by spatial frequency: low, high, and ring by ring."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from farfield.machine import store
+from farfield.study import errors
+
+LOW = 1 / 4
+"""Of the Nyquist frequency: under it frequencies count as low."""
+
+RING_COLUMNS = ["method", "symmetry", "frequency", "power", "error"]
+
+
+def name(scores: xr.Dataset) -> str:
+    """What a method is called: a network by what it was trained for."""
+    return scores.attrs["symmetry"] if scores.attrs["kind"] == "network" else scores.attrs["method"]
+
+
+def band_errors(scores: xr.Dataset) -> tuple[float, float]:
+    """Σ|F(A - B)|² / Σ|F(A)|² under and above `LOW`, over samples and seeds, without the zero frequency.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        One checkpoint of `hologram_scores.score`.
+    """
+    rings = scores.sizes["ring"]
+    low = 1 + np.arange(rings) < LOW * rings
+    wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
+    return wrong[low].sum() / there[low].sum(), wrong[~low].sum() / there[~low].sum()
+
+
+def rings(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Tell each method's error frequency by frequency, on the samples that all have.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Stores of `hologram_scores.score`, of every method on one set.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``method``, ``symmetry``, ``frequency`` in units of Nyquist's, ``power``, the share of the objects', and
+        ``error``, over what is there.
+    """
+    stores = [errors.checkpoint_of(store.open_dataset(path)).load() for path in paths]
+    count, parts = min(x.sizes["sample"] for x in stores), []
+    for scores in (x.isel(sample=slice(count)) for x in stores):
+        wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
+        line = {"method": scores.attrs["method"], "symmetry": scores.attrs.get("symmetry")}
+        frequency = (1 + np.arange(len(there))) / len(there)
+        found = {"frequency": frequency, "power": there / there.sum(), "error": wrong / there}
+        parts.append(pd.DataFrame({**line, **found}))
+    return pd.concat(parts, ignore_index=True)[RING_COLUMNS]

@@ -1,0 +1,89 @@
+"""Figures of learning from data, physics or both: error against α, by frequency, and the phases themselves."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from farfield.machine import store
+from farfield.study import bands, errors
+from farfield.study.figures import GREY, TEXT_WIDTH, theme
+from farfield.study.pictures import picture
+
+SHOWN = 6
+"""Most methods in the figure of phases: beside each other in the width of a page."""
+
+
+@theme()
+def co_driven(frame: pd.DataFrame, rings: pd.DataFrame) -> Figure:
+    """Draw the error against α, and every method's by spatial frequency.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `driven.compare`.
+    rings : pandas.DataFrame
+        From `bands.rings`, of the test set.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(TEXT_WIDTH, 3.4), layout="constrained")
+    against, parts, spectrum = figure.subplots(1, 3)
+    networks = frame[frame["kind"] == "network"].sort_values("data")
+    for name, lines in networks.groupby("set", sort=False):
+        against.errorbar(lines["data"], lines["error"], yerr=lines["sd"], marker="o", label=name)
+    own = networks[networks["set"] == "test"]
+    for band, marker in (("low", "s"), ("high", "^")):
+        parts.plot(own["data"], own[band], marker=marker, label=f"{band} frequencies")
+    against.set(xlabel="α, the share of the data", ylabel="error relative to a flat wave", yscale="log")
+    parts.set(xlabel="α, the share of the data", ylabel="error relative to what is there", yscale="log")
+    names = rings["symmetry"].fillna(rings["method"])
+    colours = sns.color_palette("colorblind", names.nunique())
+    for colour, (name, lines) in zip(colours, rings.groupby(names, sort=False), strict=True):
+        spectrum.plot(lines["frequency"], lines["error"], color=colour, label=name)
+    spectrum.axvline(bands.LOW, color=GREY, linewidth=0.9)
+    spectrum.set(xlabel="frequency (Nyquist)", ylabel="error relative to what is there", yscale="log")
+    for axes in (against, parts, spectrum):
+        axes.legend(fontsize=6)
+    return figure
+
+
+@theme()
+def phases(truth_path: str | Path, reconstruction_paths: Iterable[str | Path], height: float, count: int) -> Figure:
+    """Show phases as they are and as each method has them, the offset removed, with the hologram.
+
+    Parameters
+    ----------
+    truth_path : str or Path
+        Of a set.
+    reconstruction_paths : iterable of str or Path
+        Of the same; the first seed of each is shown.
+    height : float
+        Of the objects, in radians.
+    count : int
+        Of samples, the first ones.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    truth = store.open_dataset(truth_path).isel(sample=slice(count)).load()
+    made = [errors.checkpoint_of(store.open_dataset(path)).isel(seed=0) for path in reconstruction_paths][:SHOWN]
+    figure = Figure(figsize=(TEXT_WIDTH, 0.85 * count + 0.3), layout="constrained")
+    axes = figure.subplots(count, 2 + len(made), squeeze=False)
+    for row in range(count):
+        phase = truth.object[row].values.real
+        picture(axes[row, 0], truth.intensity[row].values, cmap="gray")
+        shown = picture(axes[row, 1], phase, cmap="viridis", vmin=0, vmax=height)
+        for column, found in enumerate(made):
+            estimate = found.object[row].values.real
+            picture(axes[row, 2 + column], estimate + (phase - estimate).mean(), cmap="viridis", vmin=0, vmax=height)
+    names = [bands.name(x) for x in made]
+    for column, title in zip(axes[0], ["hologram", "phase", *names], strict=True):
+        column.set_title(title)
+    figure.colorbar(shown, ax=axes, label="phase (rad)", shrink=0.8)
+    return figure
