@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "consensus",
         "descent",
         "escalation",
+        "expectation",
         "guesses",
         "islands",
         "iterations",
