@@ -164,7 +164,7 @@ def test_no_clean_pattern_is_suspected(objects):
             iterative.reconstruct(pattern, "ER")
 
 
-def test_a_support_that_constrains_nothing_is_never_solved(counts):
+def test_a_support_that_constrains_nothing_is_never_solved(counts, objects):
     whole = torch.ones(64, 64, dtype=torch.bool)
     options = {"recipe": "5*ER", "starts": 3, "support": whole, "fixed": True}
     fitted = iterative.reconstruct(counts[:1], keep="best", **options)
@@ -172,6 +172,7 @@ def test_a_support_that_constrains_nothing_is_never_solved(counts):
     assert (fitted.iterations == 15).all()  # it ends no start, nor the making of more
     assert not fitted.solved.any()
     assert not iterative.reconstruct(counts[:1], **options).solved.any()
+    assert not iterative.reconstruct(measure(objects[:1]), **options).solved.any()
 
 
 def test_a_volume_is_refused_and_a_stack_declared(objects):
@@ -271,7 +272,7 @@ def test_starts_that_do_not_agree_on_what_detectors_falsify_come_together_anothe
     plain = iterative.reconstruct(counts, starts=5)
     assert (settled.deviance > 1).all()
     assert (settled.deviance <= plain.deviance + 0.01).all()
-    assert settled.agreement.nanmedian() < 0.7 * plain.agreement.nanmedian()
+    assert (settled.deviance < 0.95 * plain.deviance).any()
     assert (settled.iterations > plain.iterations).any()
 
 

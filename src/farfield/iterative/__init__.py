@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "denoised",
         "descent",
         "escalation",
+        "expectation",
         "fasta",
         "guesses",
         "islands",

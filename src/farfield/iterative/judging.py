@@ -46,11 +46,20 @@ RIVAL = 1.5
 
 def residual_of(objects: torch.Tensor, patterns: Patterns) -> torch.Tensor:
     """Relative misfit of the amplitudes of objects with their origin in pixel (0, 0), over the pixels in use."""
+    return residuals(objects, patterns)[0]
+
+
+def residuals(objects: torch.Tensor, patterns: Patterns) -> list[torch.Tensor]:
+    """Relative misfits, (batch,), of the measured amplitudes, and of those that projections give."""
     axes = frame_axes(objects)
-    misfit = (magnitude(torch.fft.fftn(objects, dim=axes)) - patterns.amplitude).square_()
-    if patterns.free is not None:
-        misfit.masked_fill_(patterns.free, 0)
-    return (misfit.sum(axes) / patterns.amplitude.square().sum(axes).clamp_min(LEAST_POWER)).sqrt()
+    field, whole = magnitude(torch.fft.fftn(objects, dim=axes)), patterns.amplitude.square().sum(axes)
+    found = []
+    for amplitude in (patterns.amplitude, patterns.expected)[: 1 if patterns.expected is patterns.amplitude else 2]:
+        misfit = (field - amplitude).square_()
+        if patterns.free is not None:
+            misfit.masked_fill_(patterns.free, 0)
+        found.append((misfit.sum(axes) / whole.clamp_min(LEAST_POWER)).sqrt())
+    return found
 
 
 def constrains(support: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,9 @@ class Patterns:
     ----------
     amplitude : torch.Tensor, float32, shape (batch, *frame)
         Square root of the intensity above the background, zero where nothing is known.
+    expected : torch.Tensor, float32, shape (batch, *frame)
+        What projections give: the amplitude that counts let expect (`expectation.expect`); the same as the amplitude
+        where the noise is not known.
     filled : torch.Tensor, float32, shape (batch, *frame)
         The same with an estimate under a beamstop (`beamstop.fill`), for starts to begin from.
     free : torch.Tensor, bool, shape (batch, *frame), or None
@@ -69,6 +72,7 @@ class Patterns:
     """
 
     amplitude: torch.Tensor
+    expected: torch.Tensor
     filled: torch.Tensor
     free: torch.Tensor | None
     held: torch.Tensor | None
@@ -82,8 +86,8 @@ class Patterns:
         free, held = (None if x is None else x[index] for x in (self.free, self.held))
         counts = Counts(*(x[index] for x in self.counts))
         amplitude = self.amplitude[index]
-        filled = amplitude if self.filled is self.amplitude else self.filled[index]
-        return Patterns(amplitude, filled, free, held, self.number[index], counts)
+        expected, filled = (amplitude if x is self.amplitude else x[index] for x in (self.expected, self.filled))
+        return Patterns(amplitude, expected, filled, free, held, self.number[index], counts)
 
     @property
     def dims(self) -> int:
@@ -104,12 +108,17 @@ class Patterns:
         """Tell of which patterns the noise is known, (batch,)."""
         return self.counts.photon.flatten(1).isfinite().all(1)
 
+    def as_measured(self) -> "Patterns":
+        """Let projections give the measured amplitudes."""
+        return replace(self, expected=self.amplitude)
+
     def hold(self, share: float, width: torch.Tensor, seed: int) -> "Patterns":
         """Set a share of the measured pixels aside, in islands of speckles' width, (batch,) in pixels."""
         hidden = torch.zeros_like(self.amplitude, dtype=torch.bool) if self.free is None else self.free
         held = islands(~hidden, share, width, seed, self.number)
-        amplitude, filled = (x.masked_fill(held, 0) for x in (self.amplitude, self.filled))
-        return replace(self, amplitude=amplitude, filled=filled, free=hidden | held, held=held)
+        amplitude = self.amplitude.masked_fill(held, 0)
+        filled = amplitude if self.filled is self.amplitude else self.filled.masked_fill(held, 0)
+        return replace(self, amplitude=amplitude, expected=amplitude, filled=filled, free=hidden | held, held=held)
 
 
 def read_patterns(
@@ -164,7 +173,7 @@ def read_patterns(
     amplitude, free = _dc_first(amplitude), None if mask is None else _dc_first(~seen)
     if free is not None:
         amplitude.masked_fill_(free, 0)
-    return Patterns(amplitude, amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
+    return Patterns(amplitude, amplitude, amplitude, free, None, torch.arange(len(flat), device=flat.device), counts)
 
 
 def _check_frame(frame: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from farfield.iterative import suspicion
 from farfield.iterative.asking import read_asked
 from farfield.iterative.consensus import KEPT, LONG
 from farfield.iterative.escalation import BUDGET, GROUP, LEAST, escalate, most_starts
+from farfield.iterative.expectation import expect
 from farfield.iterative.patterns import Background, Patterns
 from farfield.iterative.recipe import total
 from farfield.iterative.results import Results
@@ -147,7 +148,9 @@ def reconstruct(
     keep : {"consensus", "group", "best", "mean", "all"}
         The best of what the best starts came to together (`KEPT`, or `GROUP` of those that escalate), each in the
         support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the
-        better half of the starts, aligned with the best; or every start. The latter two make every start.
+        better half of the starts, aligned with the best; or every start. The latter two make every start. Where the
+        noise is known, starts that come together aim at the amplitudes that counts let expect, the others, as their
+        recipes are defined, at the roots of the counts.
     dimensions : {2, 3}, optional
         Axes of a pattern, the last ones. 3 is for volumes, (…, D, H, W) wherever (…, M, M) is written here, each axis
         even and of a length of its own, the first of 16 frames or more; 2 says that as many patterns as pixels a side
@@ -198,6 +201,8 @@ def reconstruct(
             dimensions=dimensions,
             mask_outliers=mask_outliers,
         )
+        if keep in GROUPS:
+            patterns = expect(patterns, options.side)
         every, count = keep in ("mean", "all"), len(patterns.number)
         if most:
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most

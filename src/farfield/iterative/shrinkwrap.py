@@ -101,12 +101,24 @@ def update(image: torch.Tensor, sigma: torch.Tensor, threshold: torch.Tensor) ->
     """
     frame, axes = image.shape[1:], frame_axes(image)
     each = sigma.view(len(sigma), -1).expand(-1, len(frame))
-    blurred = torch.fft.irfftn(torch.fft.rfftn(magnitude(image), dim=axes).mul_(_kernel(each, frame)), frame, axes)
+    blurred = torch.fft.irfftn(torch.fft.rfftn(magnitude(image), dim=axes).mul_(kernel(each, frame)), frame, axes)
     return blurred > threshold.view(-1, *[1] * len(frame)) * blurred.amax(axes, keepdim=True)
 
 
-def _kernel(sigma: torch.Tensor, frame: torch.Size) -> torch.Tensor:
-    """Far fields of Gaussians of these widths, (batch, axes), of which the last axis is halved."""
+def kernel(sigma: torch.Tensor, frame: torch.Size) -> torch.Tensor:
+    """Give the far fields of Gaussians.
+
+    Parameters
+    ----------
+    sigma : torch.Tensor, float, shape (batch, axes)
+        In pixels.
+    frame : torch.Size
+
+    Returns
+    -------
+    torch.Tensor, float, shape (batch, *frame)
+        The last axis halved, as of `torch.fft.rfftn`.
+    """
     lines = []
     for axis, side in enumerate(frame):
         frequency = torch.fft.fftfreq(side, device=sigma.device)

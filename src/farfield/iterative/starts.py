@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from farfield.iterative import beamstop
 from farfield.iterative.iterations import AT_ONCE, WARM_UP, Iterations
-from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of
+from farfield.iterative.judging import SOLVED_RESIDUAL, constrains, rank, residual_of, residuals
 from farfield.iterative.likelihood import nearest
 from farfield.iterative.patterns import Patterns
 from farfield.iterative.projections import Carried, project_modulus
@@ -131,7 +131,7 @@ def warm_start(patterns: Patterns, start: torch.Tensor) -> torch.Tensor:
         power.masked_fill_(patterns.free, 0)
     measured = patterns.amplitude.square().sum(axes, keepdim=True)
     scale = (measured / power.sum(axes, keepdim=True).clamp_min(LEAST_POWER)).sqrt()
-    return project_modulus(scale * start, patterns.amplitude, patterns.free, patterns.dims)
+    return project_modulus(scale * start, patterns.expected, patterns.free, patterns.dims)
 
 
 def _random_start(patterns: Patterns, seed: int, starts: torch.Tensor) -> torch.Tensor:
@@ -231,7 +231,7 @@ class Run:
 
     def _iterate(self, algorithm: str, count: int, carried: Carried) -> None:
         free, self.image = self.patterns.free, self.iterate  # the old image makes room
-        tensors = (self.iterate, self.support, self.patterns.amplitude, *(() if free is None else (free,)))
+        tensors = (self.iterate, self.support, self.patterns.expected, *(() if free is None else (free,)))
         self.iterate, self.image = self.make(algorithm, count, carried, *tensors)
         self.done += count
 
@@ -262,8 +262,8 @@ class Run:
     def _keep(self) -> None:
         """Store what is better than before, and go on with what is not solved."""
         objects, pixels, measured = self.object(), self.support.flatten(1).sum(1), self.patterns.measured()
-        residual = residual_of(objects, self.patterns)
-        ranks = rank(residual, pixels, measured)
+        misfits = residuals(objects, self.patterns)
+        residual, ranks = misfits[0], rank(misfits[-1], pixels, measured)
         self.iterations[self.alive] = self.done
         hopeless = (self.options.gain * self.residual[self.alive]).clamp_max(self.options.hopeless)
         better = (ranks <= self.rank[self.alive]).nonzero()[:, 0]

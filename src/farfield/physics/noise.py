@@ -11,6 +11,9 @@ from farfield.machine.shapes import frame_axes
 LEAST_EXPECTED = 1e-2
 """Counts that a model's darkest pixels are taken for: one photon where it has none would weigh beyond measure."""
 
+LEAST_SPECKLE = 1e-6
+"""Photons that are expected of the darkest speckle."""
+
 COUNTABLE = 1e4
 """Photons in a pixel up to which single precision tells whole multiples of a photon from other numbers."""
 
@@ -88,6 +91,34 @@ def mean_deviance(expected: torch.Tensor) -> torch.Tensor:
     low = place.long().clamp_max(len(grid) - 2)
     found = torch.lerp(table.take(low), table.take(low + 1), place - low)
     return torch.where(expected > LARGEST_TABLED, 1, found)
+
+
+def expected_amplitude(counts: torch.Tensor, mean: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
+    """Tell which amplitude to expect where so many photons were counted, and so many are usual thereabouts.
+
+    The root of a count of 0 or 1 says little of a speckle that is expected to have a tenth of a photon; what is usual
+    says the rest. Speckles' intensities are distributed exponentially (Wilson, Acta Cryst. 2, 318, 1949), and counts
+    by Poisson's law, so that what is to be expected is known (French & Wilson, Acta Cryst. A34, 517, 1978).
+
+    Parameters
+    ----------
+    counts : torch.Tensor, float64, shape (…)
+        In photons, background included.
+    mean : torch.Tensor, float64, shape (…)
+        Mean intensity of the speckles thereabouts, in photons, above 0, without the background.
+    background : torch.Tensor, float64, shape (…)
+        In photons.
+
+    Returns
+    -------
+    torch.Tensor, float64, shape (…)
+        In roots of photons; exact without a background, else of the gamma distribution with the mean and variance of
+        the best linear estimate.
+    """
+    weight = mean.square() / (mean.square() + mean + background)
+    intensity = torch.lerp(mean, counts - background, weight).clamp_min(LEAST_SPECKLE)
+    shape = intensity.square() / (weight * (intensity + background)).clamp_min(LEAST_SPECKLE**2)
+    return intensity.sqrt() * (torch.lgamma(shape + 0.5) - torch.lgamma(shape)).exp() / shape.sqrt()
 
 
 def photon(pattern: torch.Tensor) -> float:
