@@ -128,7 +128,6 @@ def bring_together(
     Consensus
     """
     axes, dims = frame_axes(objects, 2), patterns.dims
-    objects, support = (torch.fft.ifftshift(x, dim=axes) for x in (objects, support))
     count, kept = objects.shape[:2]
     noisy = bool(patterns.noisy().all())
     best = _rounds(objects, support, patterns, options, effort)
@@ -155,29 +154,35 @@ def _apart(best: "_Gone", patterns: Patterns) -> torch.Tensor:
 def _rounds(
     objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
 ) -> "_Gone":
-    """Go on from starts, (batch, kept, *frame), round after round, to the best of these."""
-    best = found = _round(objects, support, patterns, options, effort)
+    """Go on from starts, (batch, kept, *frame), origin in the centre, round after round, to the best of these."""
+    axes = frame_axes(objects, 2)
+    best = found = _round([torch.fft.ifftshift(x, dim=axes) for x in (objects, support)], patterns, options, effort)
     for _ in range(effort.rounds - 1):
-        found = _round(found.objects, found.support, patterns, options, effort)
+        found = _round([found.objects, found.support], patterns, options, effort)
         better = found.rank[:, 0] < best.rank[:, 0]
         pairs = zip(found, best, strict=True)
         best = _Gone(*(torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, y) for x, y in pairs))
     return best
 
 
-def _round(
-    objects: torch.Tensor, support: torch.Tensor, patterns: Patterns, options: Options, effort: Effort
-) -> "_Gone":
-    """Move on from starts, (batch, kept, *frame), each in its support, to where they are in that of their mean."""
-    count, kept = objects.shape[:2]
+def _round(starts: list[torch.Tensor], patterns: Patterns, options: Options, effort: Effort) -> "_Gone":
+    """Move on from starts, each in its support, to where they are in that of their mean.
+
+    They are taken out of the list: objects and supports, (batch, kept, *frame), whose memory volumes need.
+    """
+    support, objects = starts.pop(), starts.pop()
+    count, kept = shape = objects.shape[:2]
     which = torch.arange(count, device=objects.device).repeat_interleave(kept)
-    starts = objects.flatten(0, 1), support.flatten(0, 1)
-    (images,) = _each(partial(_mean_images, options=options, effort=effort), patterns, which, *starts)
+    going = partial(_mean_images, options=options, effort=effort)
+    (images,) = _each(going, patterns, which, objects.flatten(0, 1), support.flatten(0, 1))
+    del objects
     if not _stays(options):
         images = _aligned(images, kept)
-        mean = images.reshape(objects.shape)[:, :MEAN].mean(1)
+        mean = images.unflatten(0, shape)[:, :MEAN].mean(1)
         chosen, move = _choose_support(mean, patterns, options)
-        images, support = _moved(images, move[which]), chosen[:, None].expand_as(support)
+        del mean
+        (images,) = _each(lambda _, *some: (_moved(*some),), patterns, which, images, move[which])
+        support = chosen[:, None].expand_as(support)
     ending = partial(_go_on, steps=effort.polished, likelihood=LIKELIHOOD, options=options)
     found = _Gone(*_each(ending, patterns, which, images, support.flatten(0, 1)))
     order = found.rank.reshape(count, kept).argsort(dim=-1, stable=True)
@@ -213,8 +218,11 @@ def _mean_images(
 
 
 def _aligned(images: torch.Tensor, kept: int) -> torch.Tensor:
-    """Align the images of each pattern, (batch · kept, *frame), with its first."""
+    """Align the images of each pattern, (batch · kept, *frame), with its first: volumes around the edges."""
     axes = frame_axes(images)
+    if len(axes) == 3:
+        groups = images.unflatten(0, (-1, kept))
+        return align(groups[:, :1].expand_as(groups), groups).flatten(0, 1)
     groups = torch.fft.fftshift(images, dim=axes).reshape(-1, kept, *images.shape[1:])
     same = align(groups[:, :1].expand_as(groups), groups)
     return torch.fft.ifftshift(same, dim=axes).flatten(0, 1)
@@ -287,8 +295,10 @@ def _go_on(
     run = Run(patterns, options, warm_start(patterns, objects), support, torch.zeros(len(objects)))
     for _ in run.iterate_all():
         pass
+    found, residual, ranks = run.objects, run.residual, run.rank
+    del run  # and its iterates
     if options.values != "complex" or not patterns.noisy().all():
-        return _Gone(run.objects, support, run.residual, run.rank)
-    found, pixels = likeliest(run.objects, support, patterns, likelihood), support.flatten(1).sum(1)
+        return _Gone(found, support, residual, ranks)
+    found, pixels = likeliest(found, support, patterns, likelihood), support.flatten(1).sum(1)
     ranks = rank(deviances(found, pixels, patterns)[0], pixels, patterns.measured())
     return _Gone(found, support, residual_of(found, patterns), ranks)

@@ -127,14 +127,15 @@ class Unknowns(NamedTuple):
 def alike(support: torch.Tensor) -> Iterator[tuple[torch.Tensor | slice, Unknowns]]:
     """Put supports, (batch, *frame), of as many unknowns together: which they are, and these."""
     frame, flags = support.shape[1:], support.flatten(1)
-    count, every = flags.sum(1), torch.arange(frame.numel(), device=support.device)
-    place = flags.cumsum(1)  # inside, the number of a pixel, from 1; outside, of those before it
-    outside = count[:, None] + every - place
-    order = torch.empty_like(place).scatter_(1, torch.where(flags, place - 1, outside), every.expand_as(place))
+    count, every = flags.sum(1), torch.arange(frame.numel(), device=support.device, dtype=torch.int32)
+    place = flags.cumsum(1, dtype=torch.int32)  # inside, the number of a pixel, from 1; outside, of those before it
+    place = torch.where(flags, place - 1, count[:, None].int() + every - place)
+    order = torch.empty_like(place).scatter_(1, place.long(), every.expand_as(place))
+    del place  # of volumes, as large as an iterate
     sizes = frame.numel() // torch.tensor(SHARES, device=support.device)
     needed = torch.searchsorted(sizes, count)
     for each in needed.unique().tolist():
         which = (needed == each).nonzero()[:, 0] if (needed != each).any() else slice(None)
         size = int(sizes[each])
         inside = torch.arange(size, device=support.device) < count[which, None]
-        yield which, Unknowns(order[which, :size].contiguous(), inside, frame)
+        yield which, Unknowns(order[which, :size].long(), inside, frame)

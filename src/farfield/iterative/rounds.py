@@ -58,6 +58,7 @@ class Rounds(NamedTuple):
             for batch in self.go(made, split(pairs, frame, self.threads)):
                 self.results.add(*batch)
                 self.bar.update(len(batch[0]))
+                del batch  # volumes of it would be held beside the next
             first += at_once
 
     def bring_together(self, options: Options, among: torch.Tensor, effort: Effort) -> None:
@@ -65,7 +66,8 @@ class Rounds(NamedTuple):
         noisy, frame = self.patterns.noisy(), self.patterns.frame.numel()
 
         def together(part: torch.Tensor) -> tuple[torch.Tensor, Consensus]:
-            group = self.results.objects[part], self.results.support[part]
+            which = slice(int(part[0]), int(part[0]) + 1) if len(part) == 1 else part  # one is looked at, not copied
+            group = self.results.objects[which], self.results.support[which]
             return part, bring_together(*group, self.patterns[part], options, effort)
 
         if self.results.objects.shape[1] > 1:

@@ -180,7 +180,7 @@ def project_and_relax(
     """Give the far field its amplitude and `relax`, again and again, on a CPU.
 
     The same to the bit as one by one, but views of what stays are made once, and memory is taken once: at 64² they
-    cost half as much as the transforms.
+    cost half as much as the transforms. The iterate's own memory is used again.
 
     Parameters
     ----------
@@ -189,6 +189,7 @@ def project_and_relax(
     old, new : float
         As for `relax`.
     iterate : torch.Tensor, complex64, shape (…, M, M)
+        What becomes of it is not said.
     support : torch.Tensor, bool, the same shape
     amplitude : torch.Tensor, float32, the same shape
         DC first.
@@ -207,8 +208,8 @@ def project_and_relax(
     inside, modulus = _flat(support, iterate), _flat(amplitude, iterate)
     unmeasured = None if free is None else _flat(free, iterate)
     # Two in turns: a loop that writes where it reads is not vectorised.
-    turns = [torch.empty_like(iterate, memory_format=torch.contiguous_format) for _ in range(2)]
-    before, *pixels = map(_flat, (iterate, *turns))
+    turns = [torch.empty_like(iterate), iterate]
+    before, pixels = _flat(iterate), [_flat(turn) for turn in turns]
     for number in range(count):
         field = projected = None  # two frames less to hold beside the next: volumes are large
         field = torch.fft.fftn(iterate, dim=axes)
