@@ -101,3 +101,22 @@ def test_a_level_under_a_volume_is_found_though_most_of_its_voxels_hold_no_photo
     for found in (noise.corners(lit, torch.ones_like(seen), one), noise.corners(hidden, seen, one)):
         assert (found - tails).tolist() == pytest.approx([level, level], rel=0.2)
     assert not noise.corners(hidden, torch.zeros_like(seen), one).any()
+
+
+def test_the_expected_amplitude_is_the_posterior_mean():
+    """By quadrature: counts of Poisson's law, intensities distributed exponentially."""
+    intensity = torch.linspace(0, 14, 200001, dtype=torch.float64).square()  # even in amplitude
+    for mean in (0.05, 1.0, 20.0):
+        for count in (0.0, 1.0, 7.0, 40.0):
+            weight = (torch.xlogy(torch.tensor(count), intensity) - intensity - intensity / mean).exp()
+            weight *= intensity.sqrt()
+            right = (weight * intensity.sqrt()).sum() / weight.sum()
+            found = noise.expected_amplitude(*torch.tensor([count, mean, 0.0], dtype=torch.float64))
+            assert found == pytest.approx(float(right), rel=1e-4)
+
+
+def test_a_background_leaves_what_is_usual_where_it_drowns_the_signal():
+    usual = torch.tensor(0.1, dtype=torch.float64)
+    found = noise.expected_amplitude(torch.tensor(1e4, dtype=torch.float64), usual, torch.tensor(1e4).double())
+    assert found == pytest.approx(float(torch.pi * usual / 4) ** 0.5, rel=0.01)  # of an exponential distribution
+    assert noise.expected_amplitude(usual * 0, usual, usual).isfinite()

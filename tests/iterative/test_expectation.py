@@ -1,0 +1,49 @@
+"""What counts let expect of amplitudes."""
+
+import pytest
+import torch
+
+from farfield.iterative.asking import read_asked
+from farfield.iterative.expectation import expect
+from farfield.physics import crystals, polyhedra
+from farfield.physics.diffraction import measure, photon_noise
+
+
+def expected(counts, **options):
+    asked = read_asked(counts, **options)
+    return expect(asked.patterns, asked.options.side)
+
+
+@pytest.mark.parametrize(("dims", "photons"), [(2, 1e4), (2, 1e6), (3, 1e5)])
+def test_amplitudes_are_nearer_than_roots_of_counts(dims, photons):
+    objects = crystals.simulate(4, 32, 3) if dims == 2 else polyhedra.simulate(1, 16, 3)
+    pattern = measure(objects, dimensions=dims)
+    found = expected(photon_noise(pattern, photons, seed=1, dimensions=dims), dimensions=dims)
+    truth = torch.fft.ifftshift(pattern, dim=tuple(range(-dims, 0))).sqrt()
+    misfits = [(x - truth).square().sum() for x in (found.expected, found.amplitude)]
+    assert misfits[0] < (0.75 if photons < 1e6 else 0.95) * misfits[1]
+
+
+def test_a_pattern_among_others_is_expected_as_alone():
+    counts = photon_noise(measure(crystals.simulate(2, 16, 3)), 1e5, seed=1)
+    counts[1] *= 0.37 * torch.pi  # whatever the unit of a photon
+    both = expected(counts).expected
+    for pattern, alone in zip(counts, both, strict=True):
+        assert torch.allclose(expected(pattern).expected[0], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
+    assert torch.allclose(expected(3 * counts).expected, 3**0.5 * both, rtol=1e-5, atol=1e-6 * float(both.max()))
+
+
+def test_nothing_is_expected_where_nothing_was_measured():
+    counts = photon_noise(measure(crystals.simulate(1, 16, 3)), 1e5, seed=1)
+    mask = torch.ones(32, 32, dtype=torch.bool)
+    mask[4:9, 20:30] = False
+    counts[:, ~mask] = torch.nan
+    found = expected(counts, mask=mask, free=0.05)
+    assert (found.expected[found.free] == 0).all()
+    assert (found.expected[~found.free] > 0).all()
+    assert found.expected.isfinite().all()
+
+
+def test_without_noise_amplitudes_are_what_they_are():
+    patterns = read_asked(measure(crystals.simulate(1, 16, 3))).patterns
+    assert expect(patterns, torch.ones(1)) is patterns
