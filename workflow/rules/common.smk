@@ -539,9 +539,9 @@ def model_of_fitted(wildcards):
 
 def of_driven(kind, split):
     """Stores of a set of every objective at the largest size, and of what is fitted to one pattern."""
-    return largest_cells(
-        kind + "/{network}/{symmetry}/n{samples}/{split}.zarr", network=config["networks"], split=split
-    ) + expand(study_path(kind + "/{fitted}/{split}.zarr"), fitted=config["fitted"], split=split)
+    of_networks = "{kind}/{network}/{symmetry}/n{samples}/{split}.zarr"
+    fitted = expand(study_path("{kind}/{fitted}/{split}.zarr"), kind=kind, fitted=config["fitted"], split=split)
+    return largest_cells(of_networks, kind=kind, network=config["networks"], split=split) + fitted
 
 
 def scores_of_driven():
