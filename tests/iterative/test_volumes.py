@@ -7,7 +7,17 @@ import scipy.ndimage
 import torch
 
 from farfield import iterative
-from farfield.iterative import Shrinkwrap, asking, beamstop, consensus, islands, patterns, results, shrinkwrap
+from farfield.iterative import (
+    Shrinkwrap,
+    asking,
+    beamstop,
+    consensus,
+    islands,
+    patterns,
+    results,
+    shrinkwrap,
+    workers,
+)
 from farfield.physics import polyhedra
 from farfield.physics.diffraction import measure, to_frame
 from farfield.symmetry import volumes
@@ -253,3 +263,12 @@ def test_a_flagged_frame_is_suspected_and_no_clean_one(clean, counts):
         found = iterative.reconstruct(flagged, dimensions=3, budget=400)
     assert not found.solved[1]
     assert torch.equal(to_frame(found.objects[0], 34, 34, 34)[1:-1, 1:-1, 1:-1], found.objects[0])
+
+
+def test_what_memory_does_not_hold_is_refused_with_what_would_do(counts, monkeypatch):
+    monkeypatch.setattr(workers, "free_memory", lambda device: 2**23)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    with pytest.raises(ValueError, match=r"0.0\d+ GiB .* for 1 of 32 × 32 × 32 voxels.*bin by 2.*starts=1"):
+        iterative.reconstruct(counts[0], SHORT, starts=5, dimensions=3)
+    found = iterative.reconstruct(counts[0], SHORT, starts=1, dimensions=3)  # as it was told to
+    assert found.objects.shape == (32, 32, 32)

@@ -17,7 +17,7 @@ from farfield.iterative.results import Results
 from farfield.iterative.rounds import Rounds
 from farfield.iterative.shrinkwrap import Shrinkwrap
 from farfield.iterative.starts import Starts
-from farfield.iterative.workers import enough_memory, workers
+from farfield.iterative.workers import check_memory, enough_memory, workers
 from farfield.machine.passes import compiling
 from farfield.machine.shapes import Intensity, Objects, PerSample, PerSampleBool, PerSampleInt, check_whole
 
@@ -171,7 +171,7 @@ def reconstruct(
     ValueError
         If the patterns are not square (volumes may be oblong), even and finite, have nothing measured or no DC in the
         centre, the start is not of their shape, not finite or empty, or an option is out of range; or if a GPU's
-        memory does not suffice.
+        memory, or for volumes any, does not suffice.
     """
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")
@@ -204,6 +204,9 @@ def reconstruct(
         if keep in GROUPS:
             patterns = expect(patterns, options.side)
         every, count = keep in ("mean", "all"), len(patterns.number)
+        if patterns.dims > 2:
+            together = GROUP if most else min(starts, KEPT)
+            check_memory(count, patterns.frame, together if keep in GROUPS else 1, intensity.device)
         if most:
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most
         else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 from farfield.machine.heap import keep_freed_memory
@@ -16,6 +17,10 @@ PIXELS_ON_GPU = 2**24
 
 PIXELS_LOOKED_AT = 2**18
 """Of a batch on a CPU that is looked at once, by many short operations: each should take longer than to begin it."""
+
+ALONE, TOGETHER, EACH, HELD = 110, 170, 60, 60
+"""Bytes a voxel, as measured at 128³: at the peak of a start; of starts together, and for each of them; of a volume
+that waits."""
 
 SWITCH_INTERVAL = 5e-5
 """Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
@@ -46,6 +51,44 @@ def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
     finally:
         torch.set_num_threads(threads)
         sys.setswitchinterval(interval)
+
+
+def check_memory(count: int, frame: torch.Size, kept: int, device: torch.device) -> None:
+    """Refuse volumes that memory does not hold, before hours are spent on them.
+
+    Parameters
+    ----------
+    count : int
+        Volumes.
+    frame : torch.Size
+    kept : int
+        Starts of each that go on together; 1 if none do.
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If more is needed than is free.
+    """
+    threads = max(1, torch.get_num_threads()) if device.type == "cpu" else 1
+    together = (TOGETHER + EACH * kept) * min(threads, count) if kept > 1 else 0
+    voxel = max(ALONE * threads, together) + HELD * (count - 1)
+    need, free = voxel * frame.numel() / 2**30, free_memory(device) / 2**30
+    if need > free:
+        sides = " × ".join(map(str, frame))
+        raise ValueError(
+            f"expected {need:.3g} GiB of free memory for {count} of {sides} voxels, got {free:.3g} GiB; bin by 2, "
+            f"which takes {need / 8:.2g} GiB, crop, give fewer at a time, or make one start (starts=1), which takes "
+            f"{ALONE * frame.numel() / 2**30:.2g} GiB on one thread"
+        )
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that may still be taken."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 @contextmanager
