@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from farfield.iterative import workers
 from farfield.iterative.asking import read_asked
 from farfield.iterative.expectation import expect
 from farfield.physics import crystals, polyhedra
-from farfield.physics.diffraction import measure, photon_noise
+from farfield.physics.diffraction import measure, photon_noise, to_frame
 
 
 def expected(counts, **options):
@@ -31,6 +32,18 @@ def test_a_pattern_among_others_is_expected_as_alone():
     for pattern, alone in zip(counts, both, strict=True):
         assert torch.allclose(expected(pattern).expected[0], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
     assert torch.allclose(expected(3 * counts).expected, 3**0.5 * both, rtol=1e-5, atol=1e-6 * float(both.max()))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(7, 32, 32), (3, 16, 16, 20)])
+def test_patterns_that_are_looked_at_in_batches_are_expected_as_at_once(shape, threads, monkeypatch):
+    dims = len(shape) - 1
+    amplitude = to_frame(torch.rand(shape[0], *[8] * dims, generator=torch.Generator().manual_seed(1)), *shape[1:])
+    counts = photon_noise(measure(amplitude.to(torch.complex64), 1, dims), 1e5, seed=1, dimensions=dims)
+    at_once = expected(counts, dimensions=dims).expected
+    monkeypatch.setattr(workers, "PIXELS_LOOKED_AT", 2 * counts[0].numel())
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert torch.allclose(expected(counts, dimensions=dims).expected, at_once, rtol=1e-5)
 
 
 def test_nothing_is_expected_where_nothing_was_measured():

@@ -104,9 +104,10 @@ def enough_memory() -> Iterator[None]:
 
 
 def look_at(stacks: Sequence[torch.Tensor], look: Callable) -> torch.Tensor:
-    """Tell something of each pattern of stacks, (batch, *frame): what `look` finds of batches, (batch, …)."""
+    """Tell something of each pattern of stacks, (batch, …), the first of frames: what `look` finds of batches."""
     with workers(stacks[0].device) as (go, threads):
         if stacks[0].numel() <= PIXELS_LOOKED_AT:  # done before a thread has begun
             return look(*stacks)
-        batches = (split(stack, stack.shape[1:].numel(), threads, PIXELS_LOOKED_AT) for stack in stacks)
+        frame = stacks[0].shape[1:].numel()  # all are cut at the same patterns
+        batches = (split(stack, frame, threads, PIXELS_LOOKED_AT) for stack in stacks)
         return torch.cat([*go(look, *batches)])
