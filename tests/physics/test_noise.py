@@ -120,3 +120,9 @@ def test_a_background_leaves_what_is_usual_where_it_drowns_the_signal():
     found = noise.expected_amplitude(torch.tensor(1e4, dtype=torch.float64), usual, torch.tensor(1e4).double())
     assert found == pytest.approx(float(torch.pi * usual / 4) ** 0.5, rel=0.01)  # of an exponential distribution
     assert noise.expected_amplitude(usual * 0, usual, usual).isfinite()
+
+
+def test_of_very_many_photons_the_root_of_their_count_is_expected():
+    counts = 10.0 ** torch.arange(7, 16, dtype=torch.float64)
+    found = noise.expected_amplitude(counts, counts, torch.zeros_like(counts))
+    torch.testing.assert_close(found, counts.sqrt(), rtol=1e-7, atol=0)

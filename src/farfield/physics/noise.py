@@ -14,6 +14,9 @@ LEAST_EXPECTED = 1e-2
 LEAST_SPECKLE = 1e-6
 """Photons that are expected of the darkest speckle."""
 
+LARGEST_SHAPE = 1e7
+"""Of a gamma distribution; from it on the mean root is the root of the mean in single precision."""
+
 COUNTABLE = 1e4
 """Photons in a pixel up to which single precision tells whole multiples of a photon from other numbers."""
 
@@ -118,6 +121,7 @@ def expected_amplitude(counts: torch.Tensor, mean: torch.Tensor, background: tor
     weight = mean.square() / (mean.square() + mean + background)
     intensity = torch.lerp(mean, counts - background, weight).clamp_min(LEAST_SPECKLE)
     shape = intensity.square() / (weight * (intensity + background)).clamp_min(LEAST_SPECKLE**2)
+    shape = shape.clamp_max(LARGEST_SHAPE)  # beyond, logarithms of gamma functions would differ by rounding
     return intensity.sqrt() * (torch.lgamma(shape + 0.5) - torch.lgamma(shape)).exp() / shape.sqrt()
 
 
