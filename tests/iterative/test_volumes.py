@@ -272,3 +272,14 @@ def test_what_memory_does_not_hold_is_refused_with_what_would_do(counts, monkeyp
         iterative.reconstruct(counts[0], SHORT, starts=5, dimensions=3)
     found = iterative.reconstruct(counts[0], SHORT, starts=1, dimensions=3)  # as it was told to
     assert found.objects.shape == (32, 32, 32)
+
+
+def test_one_start_takes_as_much_memory_on_many_cores_as_on_one(monkeypatch):
+    monkeypatch.setattr(workers, "free_memory", lambda device: 2**23)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    frame, device = torch.Size((32, 32, 32)), torch.device("cpu")
+    workers.check_memory(1, frame, 1, 1, device)
+    with pytest.raises(ValueError, match=r"starts=1\), which takes 0.0034 GiB$"):
+        workers.check_memory(1, frame, 64, 1, device)
+    with pytest.raises(ValueError, match=r"or crop, or give fewer at a time$"):
+        workers.check_memory(64, frame, 1, 1, device)

@@ -206,7 +206,7 @@ def reconstruct(
         every, count = keep in ("mean", "all"), len(patterns.number)
         if patterns.dims > 2:
             together = GROUP if most else min(starts, KEPT)
-            check_memory(count, patterns.frame, together if keep in GROUPS else 1, intensity.device)
+            check_memory(count, patterns.frame, starts, together if keep in GROUPS else 1, intensity.device)
         if most:
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most
         else:

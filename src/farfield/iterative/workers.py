@@ -53,7 +53,7 @@ def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
         sys.setswitchinterval(interval)
 
 
-def check_memory(count: int, frame: torch.Size, kept: int, device: torch.device) -> None:
+def check_memory(count: int, frame: torch.Size, starts: int, kept: int, device: torch.device) -> None:
     """Refuse volumes that memory does not hold, before hours are spent on them.
 
     Parameters
@@ -61,6 +61,8 @@ def check_memory(count: int, frame: torch.Size, kept: int, device: torch.device)
     count : int
         Volumes.
     frame : torch.Size
+    starts : int
+        Of each that are made at once.
     kept : int
         Starts of each that go on together; 1 if none do.
     device : torch.device
@@ -71,15 +73,22 @@ def check_memory(count: int, frame: torch.Size, kept: int, device: torch.device)
         If more is needed than is free.
     """
     threads = max(1, torch.get_num_threads()) if device.type == "cpu" else 1
-    together = (TOGETHER + EACH * kept) * min(threads, count) if kept > 1 else 0
-    voxel = max(ALONE * threads, together) + HELD * (count - 1)
-    need, free = voxel * frame.numel() / 2**30, free_memory(device) / 2**30
+
+    def needed(starts: int, kept: int) -> float:
+        together = (TOGETHER + EACH * kept) * min(threads, count) if kept > 1 else 0
+        voxel = max(ALONE * min(threads, count * starts), together) + HELD * (count - 1)
+        return voxel * frame.numel() / 2**30
+
+    need, free = needed(starts, kept), free_memory(device) / 2**30
     if need > free:
         sides = " × ".join(map(str, frame))
+        advice = f"bin by 2, which takes {need / 8:.2g} GiB, or crop"
+        if count > 1:
+            advice += ", or give fewer at a time"
+        if max(starts, kept) > 1:
+            advice += f", or make one start (starts=1), which takes {needed(1, 1):.2g} GiB"
         raise ValueError(
-            f"expected {need:.3g} GiB of free memory for {count} of {sides} voxels, got {free:.3g} GiB; bin by 2, "
-            f"which takes {need / 8:.2g} GiB, crop, give fewer at a time, or make one start (starts=1), which takes "
-            f"{ALONE * frame.numel() / 2**30:.2g} GiB on one thread"
+            f"expected {need:.3g} GiB of free memory for {count} of {sides} voxels, got {free:.3g} GiB; {advice}"
         )
 
 
