@@ -5,7 +5,7 @@ import skimage.io
 import torch
 
 from farfield import iterative
-from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, parse, rounds, shrinkwrap, workers
+from farfield.iterative import ALGORITHMS, RecipeError, Shrinkwrap, judging, parse, rounds, shrinkwrap, workers
 from farfield.iterative.projections import project_modulus
 from farfield.physics import crystals
 from farfield.physics.diffraction import measure, photon_noise
@@ -188,6 +188,15 @@ def test_a_watched_reconstruction_ends_where_the_other_does(objects):
     assert torch.allclose(states[-1].residual, found.residual, atol=1e-6)
     for state in states:
         assert torch.allclose(metrics.fourier_residual(pattern, state.objects), state.residual.double(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("keep", "as_measured"), [("all", True), ("group", False)])
+def test_starts_are_ranked_by_the_amplitudes_that_they_aim_at(objects, keep, as_measured):
+    counts = photon_noise(measure(objects[:2]), 1e5, seed=1)
+    found = iterative.reconstruct(counts, "20*HIO+5*ER", starts=1, keep=keep)
+    of_roots = judging.rank(found.starts.residual, found.starts.pixels, torch.tensor(counts[0].numel()))
+    assert torch.allclose(found.starts.rank, of_roots) == as_measured
+    assert (found.starts.rank < of_roots).all() == (not as_measured)  # more of a count is chance
 
 
 def test_all_starts_come_best_first_and_their_table_in_the_order_made(objects):

@@ -106,9 +106,9 @@ def reconstruct(
     starts : int, optional
         Most starts of each pattern, all by one recipe, random but for the first if there is a `start` (whose recipe
         and shrinkwrap they have: give them those of random ones to let these count). They are ranked by the Fourier
-        residual per degree of freedom that the support leaves, never by the truth; a pattern that one start has
-        solved (residual below 2e-5) gets no more. 1 if a recipe, a start, beta or shrinkwrap is told, or a `keep`
-        that brings none together.
+        residual, of the amplitudes that they aim at (`keep`), per degree of freedom that the support leaves, never by
+        the truth; a pattern that one start has solved (residual below 2e-5) gets no more. 1 if a recipe, a start,
+        beta or shrinkwrap is told, or a `keep` that brings none together.
     budget : int, optional
         Iterations of a pattern, at most, where none of these is told: starts escalate (`iterative.escalation`). They
         end when one explains all but a millionth of the energy, or, where the noise is known, when those brought
@@ -134,7 +134,7 @@ def reconstruct(
     variance : float or torch.Tensor, shape (M, M) or (…, M, M), optional
         Of the intensity in each pixel, instead of a quantum: what readout adds, or merging of frames takes off.
     background : float, torch.Tensor of shape (M, M) or (…, M, M), or "corners", optional
-        Intensity that is there without an object: a number, one for each pixel, or the corners' median.
+        Intensity that is there without an object: a number, one for each pixel, or as corners tell (`noise.corners`).
     oversampling : float, optional
         Pattern pixels per object pixel and axis, whole or not: tells how large objects are, and so how far to blur
         them. By default estimated, from the autocorrelation of each pattern.

@@ -49,8 +49,9 @@ class Results:
         self.more = torch.zeros(count, dtype=torch.int64, device=device)
         unknown = torch.full((count, starts), torch.nan, device=device)
         whole = torch.zeros(count, starts, dtype=torch.int64, device=device)
+        endless = unknown.nan_to_num(torch.inf)
         self.starts = Starts(
-            unknown.nan_to_num(torch.inf), whole, whole.clone(), unknown, unknown.clone(), unknown.clone()
+            endless, endless.clone(), whole, whole.clone(), unknown, unknown.clone(), unknown.clone()
         )
 
     def add(self, numbers: torch.Tensor, starts: torch.Tensor, run: Run, figures: tuple[torch.Tensor, ...]) -> None:

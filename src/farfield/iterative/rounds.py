@@ -95,4 +95,4 @@ def _made(pairs: torch.Tensor, patterns: Patterns, options: Options) -> tuple:
     run.finish()
     pixels = run.supports.flatten(1).sum(1)
     found = judging.deviances(run.objects, pixels, part)
-    return numbers, numbered, run, (run.residual, pixels, run.iterations, threshold, *found)
+    return numbers, numbered, run, (run.residual, run.rank, pixels, run.iterations, threshold, *found)

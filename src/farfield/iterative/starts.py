@@ -31,6 +31,9 @@ class Starts(NamedTuple):
     ----------
     residual : torch.Tensor, float32, shape (…, starts)
         Infinite for a start that was not needed.
+    rank : torch.Tensor, float32, shape (…, starts)
+        By which the best are chosen, the lower the better (`judging.rank`): the residual per degree of freedom, of
+        the amplitudes that projections gave. Infinite too.
     pixels : torch.Tensor, int64, shape (…, starts)
         In the support.
     iterations : torch.Tensor, int64, shape (…, starts)
@@ -43,6 +46,7 @@ class Starts(NamedTuple):
     """
 
     residual: Float[torch.Tensor, "*batch starts"]
+    rank: Float[torch.Tensor, "*batch starts"]
     pixels: Int[torch.Tensor, "*batch starts"]
     iterations: Int[torch.Tensor, "*batch starts"]
     threshold: Float[torch.Tensor, "*batch starts"]

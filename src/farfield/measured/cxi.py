@@ -44,7 +44,7 @@ class Result(NamedTuple):
     mask : bool, of that shape
         True where it was measured.
     table : dict of arrays, shape (starts,)
-        Every start in figures: residual, deviance, free_deviance, threshold, pixels, iterations, kept (bool).
+        Every start in figures: residual, rank, deviance, free_deviance, threshold, pixels, iterations, kept (bool).
     results : dict of scalars
         The best in figures: residual, deviance, free_deviance, agreement, solved, llk_poisson as PyNX has it, photons
         of the pattern, resolution, as `trust.resolution` gives it, and resolution_nm, the period there; NaN is what

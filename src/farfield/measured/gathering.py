@@ -53,8 +53,7 @@ def gather(
     judged = (results[name] for name in ("residual", "deviance"))
     evidence = trust.Evidence(*judged, pixels / measured, results["agreement"], made, suspect, support.ndim)
     table = {name: values.cpu() for name, values in found.starts._asdict().items()}
-    ranks = judging.rank(table["residual"], table["pixels"], torch.tensor(measured))
-    table["kept"] = torch.isin(torch.arange(len(ranks)), ranks.argsort()[:made])
+    table["kept"] = torch.isin(torch.arange(len(table["rank"])), table["rank"].argsort()[:made])
     return cxi.Result(
         starts[0].numpy(),
         support.numpy(),
