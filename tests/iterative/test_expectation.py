@@ -6,6 +6,7 @@ import torch
 from farfield.iterative import workers
 from farfield.iterative.asking import read_asked
 from farfield.iterative.expectation import expect
+from farfield.iterative.patterns import read_patterns
 from farfield.physics import crystals, polyhedra
 from farfield.physics.diffraction import measure, photon_noise, to_frame
 
@@ -23,6 +24,26 @@ def test_amplitudes_are_nearer_than_roots_of_counts(dims, photons):
     truth = torch.fft.ifftshift(pattern, dim=tuple(range(-dims, 0))).sqrt()
     misfits = [(x - truth).square().sum() for x in (found.expected, found.amplitude)]
     assert misfits[0] < (0.75 if photons < 1e6 else 0.95) * misfits[1]
+
+
+def test_photons_may_differ_from_pixel_to_pixel():
+    pattern = measure(crystals.simulate(4, 32, 3))
+    pattern *= 1e4 / pattern.sum((-2, -1), keepdim=True)
+    quantum = torch.ones(64, 64)
+    quantum[:, ::2] = 0.01
+    counts = quantum * torch.poisson(pattern / quantum, generator=torch.Generator().manual_seed(1))
+    found = expect(read_patterns(counts, quantum=quantum), torch.full((4,), 32.0))
+    truth = torch.fft.ifftshift(pattern, dim=(-2, -1)).sqrt()
+    misfits = [(x - truth)[..., 1::2].square().sum() for x in (found.expected, found.amplitude)]
+    assert misfits[0] < 0.4 * misfits[1]  # of dark pixels between bright ones
+
+
+def test_a_pattern_of_unknown_noise_stays_as_it_is_beside_others():
+    both = measure(crystals.simulate(2, 16, 3))
+    both[0] = photon_noise(both[:1], 1e5, seed=1)[0]
+    found = expected(both)
+    assert torch.equal(found.expected[1], found.amplitude[1])
+    assert not torch.equal(found.expected[0], found.amplitude[0])
 
 
 def test_a_pattern_among_others_is_expected_as_alone():

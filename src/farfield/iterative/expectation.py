@@ -43,18 +43,20 @@ def expect(patterns: Patterns, side: torch.Tensor) -> Patterns:
     photon, background = (x.expand(frame) for x in (patterns.counts.photon, patterns.counts.background))
     seen = torch.ones_like(patterns.amplitude, dtype=torch.bool) if patterns.free is None else ~patterns.free
     expected = look_at([patterns.counts.intensity, photon, background, seen, width], _expected)
-    return replace(patterns, expected=torch.where(expected.isfinite(), expected, patterns.amplitude))
+    known = patterns.noisy().view(-1, *[1] * patterns.dims)
+    return replace(patterns, expected=torch.where(known, expected, patterns.amplitude))
 
 
 def _expected(
     intensity: torch.Tensor, photon: torch.Tensor, background: torch.Tensor, seen: torch.Tensor, width: torch.Tensor
 ) -> torch.Tensor:
     """Expect amplitudes, (batch, *frame), zero where nothing was seen."""
-    counts, level = intensity.double() / photon * seen, background / photon
-    blur = kernel(width, intensity.shape[1:])
-    mean, share = (_blurred(x, blur) for x in (counts - level * seen, seen.double()))
-    mean = (mean / share.clamp_min(LEAST_SHARE)).clamp_min(LEAST_SPECKLE)
-    return (expected_amplitude(counts, mean, level) * photon.sqrt() * seen).float()
+    above, blur = (intensity - background).masked_fill(~seen, 0), kernel(width, intensity.shape[1:])
+    mean, share = (_blurred(x, blur) for x in (above, seen.double()))
+    # Of intensities, not of photons, which may be larger in one pixel than in the next.
+    mean = (mean / share.clamp_min(LEAST_SHARE) / photon).clamp_min(LEAST_SPECKLE)
+    found = expected_amplitude(intensity / photon, mean, background / photon) * photon.sqrt()
+    return found.masked_fill(~seen, 0).float()
 
 
 def _blurred(images: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
