@@ -201,12 +201,12 @@ def reconstruct(
             dimensions=dimensions,
             mask_outliers=mask_outliers,
         )
-        if keep in GROUPS:
-            patterns = expect(patterns, options.side)
         every, count = keep in ("mean", "all"), len(patterns.number)
         if patterns.dims > 2:
             together = GROUP if most else min(starts, KEPT)
             check_memory(count, patterns.frame, starts, together if keep in GROUPS else 1, intensity.device)
+        if keep in GROUPS:
+            patterns = expect(patterns, options.side)
         if most:
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most
         else:
