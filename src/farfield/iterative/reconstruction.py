@@ -202,10 +202,10 @@ def reconstruct(
             mask_outliers=mask_outliers,
         )
         every, count = keep in ("mean", "all"), len(patterns.number)
+        together = 1 if keep not in GROUPS else GROUP if most else min(starts, KEPT)
         if patterns.dims > 2:
-            together = GROUP if most else min(starts, KEPT)
-            check_memory(count, patterns.frame, starts, together if keep in GROUPS else 1, intensity.device)
-        if keep in GROUPS:
+            check_memory(count, patterns.frame, starts, together, intensity.device)
+        if together > 1:
             patterns = expect(patterns, options.side)
         if most:
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most
