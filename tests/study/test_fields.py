@@ -65,6 +65,7 @@ def test_objects_are_those_that_the_near_field_names():
         ({"objectives": {"p": {"data": 0.0, "physics": "intensity"}}}, "objectives: p: expected physics out of"),
         ({"training": {"versions": 8}}, "training: versions: expected 1 in the near field, got 8; change it"),
         ({"baselines": {"a": {}}}, "baselines: expected none in the near field, as they are of the far field"),
+        ({"denoised": {"a": {"start": "blob"}}}, "denoised: expected none in the near field, as they are of the far"),
         (
             {"tables": ["strategies"]},
             "tables: strategies is of the far field; take it out (known of the near one: co",
@@ -95,6 +96,14 @@ def test_objects_are_those_that_the_near_field_names():
 def test_a_mistake_is_named(change, message):
     with pytest.raises(config.ConfigError, match=re.escape(message)):
         checked(**change)
+
+
+def test_a_name_is_of_a_denoised_or_of_a_fitted_method():
+    """Both would make the same stores."""
+    with pytest.raises(config.ConfigError, match="fitted: 'a' is the name of another method; choose another"):
+        config.check(
+            {"study": "a", "denoised": {"a": {"start": "blob"}}, "fitted": {"a": {}}}, SCHEMA, check_device=False
+        )
 
 
 def test_objects_without_their_section_are_a_mistake():

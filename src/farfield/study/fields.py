@@ -69,7 +69,7 @@ def _near_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"objectives: {name}: {error}"
     if config["training"]["versions"] > 1:
         yield f"training: versions: expected 1 in the near field, got {config['training']['versions']}; change it"
-    for key in ("baselines", "refined"):
+    for key in ("baselines", "refined", "denoised"):
         if config[key]:
             yield f"{key}: expected none in the near field, as they are of the far field, got some; set it to {{}}"
     for key, names in NEAR.items():
@@ -79,7 +79,8 @@ def _near_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _fitted_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    taken = [*NETWORKS, *CONSTANTS, *FLOORS, *config["objectives"], *config["baselines"], *config["refined"], "cold"]
+    others = [name for key in ("objectives", "baselines", "refined", "denoised") for name in config[key]]
+    taken = [*NETWORKS, *CONSTANTS, *FLOORS, *others, "cold"]
     for name, settings in config["fitted"].items():
         at = f"fitted: {name}"
         if name in taken:
