@@ -181,6 +181,7 @@ def _fit(models: list[Retriever], intensity: Intensity, optics: Optics, fitting:
         optimizer.zero_grad(set_to_none=True)
         OBJECTIVES[fitting.physics](seen).sum().backward()
         optimizer.step()
+    models[0].eval()  # all are applied by its modules, of which dropout is for updates alone
     with torch.no_grad():
         return made(intensity)
 
