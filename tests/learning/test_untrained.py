@@ -166,6 +166,13 @@ def test_a_pattern_of_another_frame_is_refused(waves, trained):
         untrained.fit_to_patterns(lambda number: trained, patterns, OPTICS, Fitting(cycles=1))
 
 
+def test_a_misfit_of_intensities_is_none_of_holograms(waves, trained):
+    with pytest.raises(ValueError, match="physics out of amplitude, amplitude-l1 in the near field, got intensity"):
+        untrained.fit_to_patterns(
+            lambda number: trained, NEAR.measure(waves[:1]), OPTICS, Fitting(cycles=1, physics="intensity")
+        )
+
+
 def test_a_network_without_an_encoder_cannot_keep_it():
     model = Retriever(create("mlp-decoder", SIDE, 2, hidden=8, width=4), 2 * SIDE, "amplitude")
     patterns = FarField(2).measure(crystals.simulate(1, SIDE, seed=4))

@@ -89,7 +89,7 @@ def test_objects_are_those_that_the_near_field_names():
             {"fitted": {"a": {"start": "CD", "frozen": True, "patterns": 3}}, "networks": ["unet"]},
             "fitted: a: frozen: expected a network that names its encoder, got unet; set it to false",
         ),
-        ({"fitted": {"a": {"physics": "intensity", "patterns": 3}}}, "fitted: a: physics: expected amplitude or"),
+        ({"fitted": {"a": {"physics": "intensity", "patterns": 3}}}, "fitted: a: expected physics out of amplitude,"),
         ({"fitted": {"a": {"patterns": 13}}}, "fitted: a: patterns: expected no more than images: test; lower it"),
     ],
 )

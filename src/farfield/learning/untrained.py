@@ -16,8 +16,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from farfield.learning.networks.making import create, inputs_of
 from farfield.learning.networks.retriever import Retriever
 from farfield.learning.objectives.misfits import Seen
+from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.objectives.registry import OBJECTIVES
-from farfield.learning.optics import Optics
+from farfield.learning.optics import Holograms, Optics
 from farfield.machine.shapes import Intensity, Objects, check_intensity, check_whole
 
 TOGETHER = 8
@@ -139,9 +140,12 @@ def fit_to_patterns(
     Raises
     ------
     ValueError
-        If a network is of another frame than its pattern, or does not say what its encoder is where that stays.
+        If a network is of another frame than its pattern, or does not say what its encoder is where that stays, or
+        the misfit has no meaning for holograms.
     """
     check_intensity(intensity)
+    if isinstance(optics, Holograms):
+        check_near_physics(fitting.physics)
     made: list[Objects] = []
     for number in range(0, len(intensity), TOGETHER):
         some = intensity[number : number + TOGETHER]

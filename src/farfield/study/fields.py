@@ -5,6 +5,7 @@ from typing import Any
 
 from farfield.learning.networks.making import encoder_of
 from farfield.learning.networks.registry import NETWORKS
+from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.untrained import Fitting
 from farfield.physics.near_field import NearField
 from farfield.study.errors import CONSTANTS, FLOORS
@@ -87,6 +88,8 @@ def _fitted_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"fitted: {name!r} is the name of another method; choose another"
         try:
             Fitting(**{key: settings[key] for key in FITTING})
+            if "near_field" in config:
+                check_near_physics(settings["physics"])
         except ValueError as error:
             yield f"{at}: {error}"
         if settings["start"] and settings["start"] not in config["objectives"]:
@@ -99,8 +102,6 @@ def _fitted_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{at}: frozen: expected a start, whose encoder was trained, got none; name one, or set it to false"
         elif settings["frozen"] and network in NETWORKS and not encoder_of(network):
             yield f"{at}: frozen: expected a network that names its encoder, got {network}; set it to false"
-        if "near_field" in config and settings["physics"] == "intensity":
-            yield f"{at}: physics: expected amplitude or amplitude-l1 in the near field, got intensity; choose one"
         if settings["patterns"] > config[source(config)]["test"]:
             yield f"{at}: patterns: expected no more than {source(config)}: test; lower it"
 
