@@ -63,6 +63,10 @@ def test_objects_are_those_that_the_near_field_names():
         ({"objectives": {"p": {"data": 1.5}}}, "objectives: p: expected data from 0, physics alone, to 1"),
         ({"objectives": {"p": {"labels": "after"}}}, "objectives: p: expected labels before, as they come"),
         ({"objectives": {"p": {"data": 0.0, "physics": "intensity"}}}, "objectives: p: expected physics out of"),
+        (
+            {"networks": ["unet", "unet-skip"]},
+            "networks: expected one in the near field, as objectives tell methods",
+        ),
         ({"training": {"versions": 8}}, "training: versions: expected 1 in the near field, got 8; change it"),
         ({"baselines": {"a": {}}}, "baselines: expected none in the near field, as they are of the far field"),
         ({"denoised": {"a": {"start": "blob"}}}, "denoised: expected none in the near field, as they are of the far"),

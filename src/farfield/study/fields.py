@@ -68,6 +68,9 @@ def _near_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             objective(config, name).check_near()
         except ValueError as error:
             yield f"objectives: {name}: {error}"
+    if len(config["networks"]) > 1:
+        got = ", ".join(config["networks"])
+        yield f"networks: expected one in the near field, as objectives tell methods apart, got {got}; name one"
     if config["training"]["versions"] > 1:
         yield f"training: versions: expected 1 in the near field, got {config['training']['versions']}; change it"
     for key in ("baselines", "refined", "denoised"):
