@@ -19,6 +19,7 @@ from farfield.learning.objectives.misfits import Seen
 from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.objectives.registry import OBJECTIVES
 from farfield.learning.optics import Holograms, Optics
+from farfield.learning.optimiser import Adam
 from farfield.machine.shapes import Intensity, Objects, check_intensity, check_whole
 
 TOGETHER = 8
@@ -171,7 +172,7 @@ def _fit(models: list[Retriever], intensity: Intensity, optics: Optics, fitting:
     for name in weights:
         weights[name].requires_grad_(name.split(".")[1] not in still)
     free = [tensor for tensor in weights.values() if tensor.requires_grad]
-    optimizer = torch.optim.Adam(free, fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True)
+    optimizer = Adam(free, fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True)
     generator = torch.Generator(intensity.device).manual_seed(seed)
 
     def made(pattern: Intensity) -> Objects:
