@@ -58,6 +58,20 @@ def test_it_goes_as_by_a_plain_loop(garments, values):
         assert np.allclose(found.objects[index], objects, atol=1e-4)
 
 
+def test_the_denoiser_is_told_no_more_noise_than_was_asked(garments):
+    """Rounding must not bring the first level above what a denoiser was trained for."""
+    told = []
+
+    def listening(pictures, level):
+        told.append(level)
+        return pictures
+
+    pnp_hio(measure(garments[:1]), garments[:1], listening, values="real", levels=(60, 5), rounds=3, iterations=1)
+    assert told[0] == 60
+    assert told[1] == pytest.approx(300**0.5)
+    assert told[2] == 5
+
+
 def test_a_pattern_does_not_see_its_neighbours(garments):
     intensity, start = measure(garments), started(garments)
     how = {"values": "positive", "rounds": 4}

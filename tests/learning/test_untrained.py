@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from farfield.learning import training, untrained
-from farfield.learning.networks import create
+from farfield.learning.networks import NETWORKS, create
 from farfield.learning.networks.retriever import Retriever, predict
 from farfield.learning.objectives import Objective
 from farfield.learning.optics import FarField, Holograms
@@ -87,6 +87,19 @@ def test_one_cycle_is_an_update_by_adam(waves):
     assert torch.allclose(model(pattern), made, atol=1e-4)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_any_network_is_fitted_and_applied_without_dropout(network):
+    patterns = FarField(2).measure(crystals.simulate(2, SIDE, seed=4))
+
+    def begin(number):
+        how = {"optics": FarField(2), "inputs": "log-normalised", "options": {"width": 4}}
+        return untrained.fresh(network, patterns[number], number, **how)
+
+    made = untrained.fit_to_patterns(begin, patterns, FarField(2), Fitting(cycles=1, learning_rate=1e-30))
+    expected = [predict(begin(number), patterns[number : number + 1])[0] for number in range(2)]
+    assert torch.allclose(made, torch.stack(expected), atol=1e-5)
+
+
 def test_the_noise_is_drawn_from_the_seed(waves):
     patterns = NEAR.measure(waves[:2])
 
@@ -151,6 +164,13 @@ def test_a_pattern_of_another_frame_is_refused(waves, trained):
     patterns = NEAR.measure(phases.waves(2, 24, 1, 1.0))
     with pytest.raises(ValueError, match=r"patterns of \(16, 16\), as the network is of, got \(24, 24\)"):
         untrained.fit_to_patterns(lambda number: trained, patterns, OPTICS, Fitting(cycles=1))
+
+
+def test_a_misfit_of_intensities_is_none_of_holograms(waves, trained):
+    with pytest.raises(ValueError, match="physics out of amplitude, amplitude-l1 in the near field, got intensity"):
+        untrained.fit_to_patterns(
+            lambda number: trained, NEAR.measure(waves[:1]), OPTICS, Fitting(cycles=1, physics="intensity")
+        )
 
 
 def test_a_network_without_an_encoder_cannot_keep_it():

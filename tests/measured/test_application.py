@@ -124,6 +124,17 @@ def test_a_model_of_an_older_farfield_scales_nothing_and_says_so(model, patterns
     assert (made.scale == 1).all()
 
 
+def test_a_model_of_holograms_is_refused(model, patterns, tmp_path):
+    """It would take a pattern of its frame for a hologram."""
+    loaded = networks.load(model)
+    retriever.save(
+        loaded.state_dict(), tmp_path / "near.safetensors", {**loaded.description, "near_field": {"distance": 5e-3}}
+    )
+    with pytest.raises(ValueError, match="expected a model of far-field patterns, got one of in-line holograms"):
+        application.apply(tmp_path / "near.safetensors", patterns["npy"], tmp_path / "out.npy")
+    assert not (tmp_path / "out.npy").exists()
+
+
 def test_a_hot_pixel_and_a_dark_level_are_warned_of(model, tmp_path):
     hot = PATTERN.copy()
     hot[5, 9] = hot.max()

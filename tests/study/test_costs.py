@@ -84,6 +84,13 @@ def test_a_round_of_alm_asks_for_more_time_than_an_iteration_of_hio(study):
     assert heavy.mem_mb == light.mem_mb
 
 
+def test_networks_of_the_near_field_are_applied_to_other_objects_too(study):
+    asked = study("co-driven")
+    alone = {**asked, "near_field": {**asked["near_field"], "unseen": []}}
+    more, less = (costs.evaluation(x, cell(samples="1500"), gpu=False).mem_mb for x in (asked, alone))
+    assert more > less
+
+
 def test_a_scan_asks_by_its_crop_its_bins_and_its_starts(study):
     settings = {"data": "a.npy", "starts": 10, "bin": 1, "recipe": "900*HIO+100*ER", "dimensions": 2}
     others = {"whole": {}, "cropped": {"crop": 512}, "binned": {"bin": 4}, "few": {"starts": 5}}

@@ -63,8 +63,13 @@ def test_objects_are_those_that_the_near_field_names():
         ({"objectives": {"p": {"data": 1.5}}}, "objectives: p: expected data from 0, physics alone, to 1"),
         ({"objectives": {"p": {"labels": "after"}}}, "objectives: p: expected labels before, as they come"),
         ({"objectives": {"p": {"data": 0.0, "physics": "intensity"}}}, "objectives: p: expected physics out of"),
+        (
+            {"networks": ["unet", "unet-skip"]},
+            "networks: expected one in the near field, as objectives tell methods",
+        ),
         ({"training": {"versions": 8}}, "training: versions: expected 1 in the near field, got 8; change it"),
         ({"baselines": {"a": {}}}, "baselines: expected none in the near field, as they are of the far field"),
+        ({"denoised": {"a": {"start": "blob"}}}, "denoised: expected none in the near field, as they are of the far"),
         (
             {"tables": ["strategies"]},
             "tables: strategies is of the far field; take it out (known of the near one: co",
@@ -88,13 +93,21 @@ def test_objects_are_those_that_the_near_field_names():
             {"fitted": {"a": {"start": "CD", "frozen": True, "patterns": 3}}, "networks": ["unet"]},
             "fitted: a: frozen: expected a network that names its encoder, got unet; set it to false",
         ),
-        ({"fitted": {"a": {"physics": "intensity", "patterns": 3}}}, "fitted: a: physics: expected amplitude or"),
+        ({"fitted": {"a": {"physics": "intensity", "patterns": 3}}}, "fitted: a: expected physics out of amplitude,"),
         ({"fitted": {"a": {"patterns": 13}}}, "fitted: a: patterns: expected no more than images: test; lower it"),
     ],
 )
 def test_a_mistake_is_named(change, message):
     with pytest.raises(config.ConfigError, match=re.escape(message)):
         checked(**change)
+
+
+def test_a_name_is_of_a_denoised_or_of_a_fitted_method():
+    """Both would make the same stores."""
+    with pytest.raises(config.ConfigError, match="fitted: 'a' is the name of another method; choose another"):
+        config.check(
+            {"study": "a", "denoised": {"a": {"start": "blob"}}, "fitted": {"a": {}}}, SCHEMA, check_device=False
+        )
 
 
 def test_objects_without_their_section_are_a_mistake():

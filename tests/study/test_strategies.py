@@ -165,5 +165,5 @@ def test_what_is_fitted_says_to_how_many(paths, tmp_path):
     fitted = write_scores(tmp_path / "fitted.zarr", [0.2, 0.4], "fresh", "fitted", iterations=9, energy=ENERGY[:2])
     table = strategies.table(strategies.compare([*paths, fitted]), "strategies", "Any")
     block = table.blocks[-1]
-    assert block.title == "Networks fitted to each of the first 2 patterns alone."
-    assert [row[0] for row in block.rows] == ["fresh"]
+    assert block.title == "Networks fitted to each pattern alone."
+    assert [row[0] for row in block.rows] == ["fresh (first 2)"]

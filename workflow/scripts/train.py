@@ -65,7 +65,7 @@ with jobs.job(snakemake.log[0]):
             memory=snakemake.config["memory"],
             origin={
                 "symmetry": cell.symmetry,
-                "objects": "images" if "images" in sections["train"] else "crystals",
+                "objects": next(name for name in ("images", "waves", "crystals") if name in sections["train"]),
                 "git_commit": provenance.git_commit(),
             },
             on_epoch=tensorboard.writer(folder) if snakemake.config["tensorboard"] else lambda row: None,

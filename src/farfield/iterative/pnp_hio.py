@@ -6,6 +6,7 @@ As of Işıl & Oktem, Appl. Opt. (2025); details are ours, the paper's text not 
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import torch
 
 from farfield.iterative.denoised import Denoise, Denoised, check_asked, in_batches
@@ -64,7 +65,7 @@ def pnp_hio(
             f"expected the first and the last of levels, both above 0, and beta above 0 and at most 1, got "
             f"{tuple(levels)} and {beta!r}; {LEVELS} and {BETA} are usual"
         )
-    every = torch.logspace(*(torch.tensor(float(level)).log10() for level in levels), rounds).tolist()
+    every = np.geomspace(*levels, rounds).tolist()  # its ends are those to the bit, which denoisers have limits of
     how = {"values": values, "levels": every, "iterations": iterations, "beta": beta}
     return in_batches(partial(_of_batch, denoise=denoise, **how), intensity, start)
 

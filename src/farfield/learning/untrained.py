@@ -16,8 +16,10 @@ from torch.func import functional_call, stack_module_state, vmap
 from farfield.learning.networks.making import create, inputs_of
 from farfield.learning.networks.retriever import Retriever
 from farfield.learning.objectives.misfits import Seen
+from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.objectives.registry import OBJECTIVES
-from farfield.learning.optics import Optics
+from farfield.learning.optics import Holograms, Optics
+from farfield.learning.optimiser import Adam
 from farfield.machine.shapes import Intensity, Objects, check_intensity, check_whole
 
 TOGETHER = 8
@@ -139,9 +141,12 @@ def fit_to_patterns(
     Raises
     ------
     ValueError
-        If a network is of another frame than its pattern, or does not say what its encoder is where that stays.
+        If a network is of another frame than its pattern, or does not say what its encoder is where that stays, or
+        the misfit has no meaning for holograms.
     """
     check_intensity(intensity)
+    if isinstance(optics, Holograms):
+        check_near_physics(fitting.physics)
     made: list[Objects] = []
     for number in range(0, len(intensity), TOGETHER):
         some = intensity[number : number + TOGETHER]
@@ -167,7 +172,7 @@ def _fit(models: list[Retriever], intensity: Intensity, optics: Optics, fitting:
     for name in weights:
         weights[name].requires_grad_(name.split(".")[1] not in still)
     free = [tensor for tensor in weights.values() if tensor.requires_grad]
-    optimizer = torch.optim.Adam(free, fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True)
+    optimizer = Adam(free, fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True)
     generator = torch.Generator(intensity.device).manual_seed(seed)
 
     def made(pattern: Intensity) -> Objects:
@@ -181,6 +186,7 @@ def _fit(models: list[Retriever], intensity: Intensity, optics: Optics, fitting:
         optimizer.zero_grad(set_to_none=True)
         OBJECTIVES[fitting.physics](seen).sum().backward()
         optimizer.step()
+    models[0].eval()  # all are applied by its modules, of which dropout is for updates alone
     with torch.no_grad():
         return made(intensity)
 

@@ -188,6 +188,16 @@ def _write(objects: Estimates, path: Path, description: dict, recipe: str | bool
     store.write_dataset(found.assign_attrs(method=description["network"], kind="network", **attributes), path)
 
 
+def _load(model: str | Path, device: str) -> Retriever:
+    retriever = load(model, str(claim_device(device)))
+    if "near_field" in retriever.description:
+        raise ValueError(
+            f"{model}: expected a model of far-field patterns, got one of in-line holograms, whose scale and "
+            "residual are others; call what farfield.load gives on the holograms"
+        )
+    return retriever
+
+
 def _check_output(output: Path) -> None:
     if output.suffix not in (".npy", ".zarr"):
         raise ValueError(f"{output}: expected an output that ends in .npy or .zarr; name it so")
@@ -236,8 +246,8 @@ def apply(
     Raises
     ------
     ValueError
-        If a file is not what it should be, the output exists, or no objects could be made of the patterns: they are
-        of another size than the model's, empty, or have their DC elsewhere.
+        If a file is not what it should be, the output exists, the model is one of holograms, or no objects could be
+        made of the patterns: they are of another size than the model's, empty, or have their DC elsewhere.
 
     Notes
     -----
@@ -249,7 +259,7 @@ def apply(
     """
     output = Path(output)
     _check_output(output)
-    retriever = load(model, str(claim_device(device)))
+    retriever = _load(model, device)
     found = _check(_read(Path(patterns)), mask, len(retriever.mean), patterns)
     _warn_of(found.intensity, found.mask)
     scale = _scale(retriever, found)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from farfield.machine.shapes import Fields, Intensity, Objects, PerSample, check_objects
 
-MICROMETRE, MILLIMETRE = 1e-6, 1e-3
-"""In metres: what messages tell lengths in."""
+MILLIMETRE = 1e-3
+"""In metres: what messages tell distances in."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,11 @@ def name(scores: xr.Dataset) -> str:
     return scores.attrs["symmetry"] if scores.attrs["kind"] == "network" else scores.attrs["method"]
 
 
+def _summed(scores: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Power of the error, mean over seeds, and of the truth, by rings: over all samples."""
+    return scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
+
+
 def band_errors(scores: xr.Dataset) -> tuple[float, float]:
     """Σ|F(A - B)|² / Σ|F(A)|² under and above `LOW`, over samples and seeds, without the zero frequency.
 
@@ -31,7 +36,7 @@ def band_errors(scores: xr.Dataset) -> tuple[float, float]:
     """
     rings = scores.sizes["ring"]
     low = 1 + np.arange(rings) < LOW * rings
-    wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
+    wrong, there = _summed(scores)
     return wrong[low].sum() / there[low].sum(), wrong[~low].sum() / there[~low].sum()
 
 
@@ -52,7 +57,7 @@ def rings(paths: Iterable[str | Path]) -> pd.DataFrame:
     stores = [errors.checkpoint_of(store.open_dataset(path)).load() for path in paths]
     count, parts = min(x.sizes["sample"] for x in stores), []
     for scores in (x.isel(sample=slice(count)) for x in stores):
-        wrong, there = scores.spectrum.mean("seed").sum("sample").values, scores.power.sum("sample").values
+        wrong, there = _summed(scores)
         line = {"method": scores.attrs["method"], "symmetry": scores.attrs.get("symmetry")}
         frequency = (1 + np.arange(len(there))) / len(there)
         found = {"frequency": frequency, "power": there / there.sum(), "error": wrong / there}

@@ -78,7 +78,8 @@ def _need(objects: int, patterns: int, seconds: float, config: Mapping[str, Any]
 
 
 def _tested(config: Mapping[str, Any]) -> int:
-    return config[source(config)]["test"] + config["noise"]["patterns"]
+    others = sum(config[name.removeprefix("unseen-")]["test"] for name in unseen(config))
+    return config[source(config)]["test"] + others + config["noise"]["patterns"]
 
 
 def whole_set(config: Mapping[str, Any], wildcards: Any, gpu: bool) -> Need:

@@ -5,6 +5,7 @@ from typing import Any
 
 from farfield.learning.networks.making import encoder_of
 from farfield.learning.networks.registry import NETWORKS
+from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.untrained import Fitting
 from farfield.physics.near_field import NearField
 from farfield.study.errors import CONSTANTS, FLOORS
@@ -67,9 +68,12 @@ def _near_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             objective(config, name).check_near()
         except ValueError as error:
             yield f"objectives: {name}: {error}"
+    if len(config["networks"]) > 1:
+        got = ", ".join(config["networks"])
+        yield f"networks: expected one in the near field, as objectives tell methods apart, got {got}; name one"
     if config["training"]["versions"] > 1:
         yield f"training: versions: expected 1 in the near field, got {config['training']['versions']}; change it"
-    for key in ("baselines", "refined"):
+    for key in ("baselines", "refined", "denoised"):
         if config[key]:
             yield f"{key}: expected none in the near field, as they are of the far field, got some; set it to {{}}"
     for key, names in NEAR.items():
@@ -79,13 +83,16 @@ def _near_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _fitted_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    taken = [*NETWORKS, *CONSTANTS, *FLOORS, *config["objectives"], *config["baselines"], *config["refined"], "cold"]
+    others = [name for key in ("objectives", "baselines", "refined", "denoised") for name in config[key]]
+    taken = [*NETWORKS, *CONSTANTS, *FLOORS, *others, "cold"]
     for name, settings in config["fitted"].items():
         at = f"fitted: {name}"
         if name in taken:
             yield f"fitted: {name!r} is the name of another method; choose another"
         try:
             Fitting(**{key: settings[key] for key in FITTING})
+            if "near_field" in config:
+                check_near_physics(settings["physics"])
         except ValueError as error:
             yield f"{at}: {error}"
         if settings["start"] and settings["start"] not in config["objectives"]:
@@ -98,8 +105,6 @@ def _fitted_mistakes(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{at}: frozen: expected a start, whose encoder was trained, got none; name one, or set it to false"
         elif settings["frozen"] and network in NETWORKS and not encoder_of(network):
             yield f"{at}: frozen: expected a network that names its encoder, got {network}; set it to false"
-        if "near_field" in config and settings["physics"] == "intensity":
-            yield f"{at}: physics: expected amplitude or amplitude-l1 in the near field, got intensity; choose one"
         if settings["patterns"] > config[source(config)]["test"]:
             yield f"{at}: patterns: expected no more than {source(config)}: test; lower it"
 

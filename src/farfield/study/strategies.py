@@ -17,7 +17,7 @@ KINDS = {
     "constant": "Knows nothing of the pattern",
     "iterative": "Iterative, from random phases or from the start that is named",
     "network": "Networks",
-    "fitted": "Networks fitted to each of the first {tests} patterns alone",
+    "fitted": "Networks fitted to each pattern alone",
 }
 
 
@@ -124,8 +124,7 @@ def table(frame: pd.DataFrame, label: str, title: str) -> rendering.Table:
     """
     ours, published = frame[frame["kind"] != "published"], bool(frame["published"].notna().any())
     tests = float(ours["tests"].max())
-    parts = [(text, ours[ours["kind"] == kind]) for kind, text in KINDS.items()]
-    blocks = [_block(f"{text.format(tests=part['tests'].max())}.", part, tests, published) for text, part in parts]
+    blocks = [_block(f"{text}.", ours[ours["kind"] == kind], tests, published) for kind, text in KINDS.items()]
     others = frame[frame["kind"] == "published"]
     if len(others):
         rows = [[line.method, f"{line.published:g}"] for line in others.itertuples()]

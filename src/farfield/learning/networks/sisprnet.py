@@ -4,6 +4,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import nn
+from torch._C._functorch import is_functorch_wrapped_tensor
+
+
+def _by_passes(x: torch.Tensor) -> bool:
+    """Whether the functions below are for it: it is on a CPU, and of no `vmap`, which cannot go into them."""
+    return x.is_cpu and not is_functorch_wrapped_tensor(x)
 
 
 class _ScaleNegative(torch.autograd.Function):
@@ -29,7 +35,7 @@ class PReLU(nn.PReLU):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scale what is negative."""
-        return _ScaleNegative.apply(x, self.weight) if x.is_cpu else super().forward(x)
+        return _ScaleNegative.apply(x, self.weight) if _by_passes(x) else super().forward(x)
 
 
 class _AveragePool(torch.autograd.Function):
@@ -46,7 +52,7 @@ class _AveragePool(torch.autograd.Function):
 
 
 def _average_pool(x: torch.Tensor, size: int) -> torch.Tensor:
-    return _AveragePool.apply(x, size) if x.is_cpu else F.avg_pool2d(x, size)
+    return _AveragePool.apply(x, size) if _by_passes(x) else F.avg_pool2d(x, size)
 
 
 def _conv_norm(inputs: int, outputs: int) -> nn.Sequential:

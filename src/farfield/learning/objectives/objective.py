@@ -21,6 +21,14 @@ FALLING = 0.8
 """Share of a training over which the width of a low pass falls."""
 
 
+def check_near_physics(physics: str) -> None:
+    """Refuse a misfit that is none of `NEAR_PHYSICS`, in one sentence."""
+    if physics not in NEAR_PHYSICS:
+        raise ValueError(
+            f"expected physics out of {', '.join(NEAR_PHYSICS)} in the near field, got {physics}; choose one"
+        )
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a network is trained for: L = α · data + (1 - α) · physics + λ · Jacobian.
@@ -86,10 +94,7 @@ class Objective:
             )
         if self.low_pass is not None:
             raise ValueError("expected no low_pass in the near field, as it is of far-field amplitudes; leave it out")
-        if self.physics not in NEAR_PHYSICS:
-            raise ValueError(
-                f"expected physics out of {', '.join(NEAR_PHYSICS)} in the near field, got {self.physics}; choose one"
-            )
+        check_near_physics(self.physics)
 
     @property
     def training_set(self) -> str:
