@@ -57,8 +57,7 @@ LONG = Effort(8, 10, 0.87, settles=True)
 
 SETTLED = Effort(2, 2, 0.84, parse("50*ER+3*(50*HIO+50*RAAR+50*ER)"))
 """For those of detectors and beams that falsify amplitudes: RAAR finds no rest there, and error reduction stays where
-it is, so starts that found the same object end 2 to 10 % apart; by turns with HIO, they come to it. Their projections
-give the amplitudes as they were measured: what to expect of them is told by noise alone, and more is left."""
+it is, so starts that found the same object end 2 to 10 % apart; by turns with HIO, they come to it."""
 
 GOING_ON = Step("RAAR", 10)
 """What each start moves by in its support: error reduction stays where it is."""
@@ -135,7 +134,7 @@ def bring_together(
     if effort.settles and noisy and options.values == "complex" and not _stays(options):
         left = _apart(best, patterns).nonzero()[:, 0]
         if len(left):
-            settled = _rounds(objects[left], support[left], patterns[left].as_measured(), options, SETTLED)
+            settled = _rounds(objects[left], support[left], patterns[left], options, SETTLED)
             better = settled.rank[:, 0] < best.rank[left, 0]
             pairs = zip(best, settled, strict=True)
             best = _Gone(*(x.index_copy(0, left[better], y[better]) for x, y in pairs))

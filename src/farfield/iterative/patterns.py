@@ -108,10 +108,6 @@ class Patterns:
         """Tell of which patterns the noise is known, (batch,)."""
         return self.counts.photon.flatten(1).isfinite().all(1)
 
-    def as_measured(self) -> "Patterns":
-        """Let projections give the measured amplitudes."""
-        return replace(self, expected=self.amplitude)
-
     def hold(self, share: float, width: torch.Tensor, seed: int) -> "Patterns":
         """Set a share of the measured pixels aside, in islands of speckles' width, (batch,) in pixels."""
         hidden = torch.zeros_like(self.amplitude, dtype=torch.bool) if self.free is None else self.free

@@ -106,13 +106,15 @@ def reconstruct(
     starts : int, optional
         Most starts of each pattern, all by one recipe, random but for the first if there is a `start` (whose recipe
         and shrinkwrap they have: give them those of random ones to let these count). They are ranked by the Fourier
-        residual, of the amplitudes that they aim at (`keep`), per degree of freedom that the support leaves, never by
-        the truth; a pattern that one start has solved (residual below 2e-5) gets no more. 1 if a recipe, a start,
-        beta or shrinkwrap is told, or a `keep` that brings none together.
+        residual, of the amplitudes that they aim at (see `budget`), per degree of freedom that the support leaves,
+        never by the truth; a pattern that one start has solved (residual below 2e-5) gets no more. 1 if a recipe, a
+        start, beta or shrinkwrap is told, or a `keep` that brings none together.
     budget : int, optional
         Iterations of a pattern, at most, where none of these is told: starts escalate (`iterative.escalation`). They
         end when one explains all but a millionth of the energy, or, where the noise is known, when those brought
-        together leave no more than it. By default `BUDGET`.
+        together leave no more than it. By default `BUDGET`. They aim at the amplitudes that counts let expect
+        (`iterative.expectation`); starts of a told form, as recipes are defined, and as suits detectors that leave
+        more than noise, at the roots of counts.
     seed : int
         Each start depends on (seed, pattern, start) alone, whatever the batches and cores.
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), optional
@@ -148,9 +150,7 @@ def reconstruct(
     keep : {"consensus", "group", "best", "mean", "all"}
         The best of what the best starts came to together (`KEPT`, or `GROUP` of those that escalate), each in the
         support that their mean has (`consensus`), or all of these; the best start as it was made; the mean of the
-        better half of the starts, aligned with the best; or every start. The latter two make every start. Where the
-        noise is known, starts that come together aim at the amplitudes that counts let expect, the others, as their
-        recipes are defined, at the roots of the counts.
+        better half of the starts, aligned with the best; or every start. The latter two make every start.
     dimensions : {2, 3}, optional
         Axes of a pattern, the last ones. 3 is for volumes, (…, D, H, W) wherever (…, M, M) is written here, each axis
         even and of a length of its own, the first of 16 frames or more; 2 says that as many patterns as pixels a side
@@ -205,9 +205,8 @@ def reconstruct(
         together = 1 if keep not in GROUPS else GROUP if most else min(starts, KEPT)
         if patterns.dims > 2:
             check_memory(count, patterns.frame, starts, together, intensity.device)
-        if together > 1:
-            patterns = expect(patterns, options.side)
         if most:
+            patterns = expect(patterns, options.side)
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most
         else:
             slots = starts if every else min(starts, KEPT)

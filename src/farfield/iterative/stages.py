@@ -51,7 +51,7 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
     -------
     iterator of State
         After each update of the support, and at each end of ER and of the recipe: of these, `reconstruct` keeps
-        the one that ranks best; its starts that come together aim at other amplitudes, where the noise is known.
+        the one that ranks best.
 
     Raises
     ------
