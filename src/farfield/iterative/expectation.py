@@ -17,7 +17,6 @@ from farfield.physics.noise import LEAST_SPECKLE, expected_amplitude
 AROUND = 0.4
 """Width of the Gaussian over which counts are averaged, in speckles: wider ones average over what differs."""
 
-
 LEAST_SHARE = 1e-3
 """Of the pixels around one that must have been seen; elsewhere nothing is expected."""
 
