@@ -326,7 +326,8 @@ def test_a_training_goes_on_after_each_end_to_the_same_weights(accidents):
     assert printed.count("Trying to restart job") == 3
     assert "exceeded memory limit" in printed
     assert "DUE TO TIME LIMIT" in printed
-    assert printed.count("error: ended by signal 15") >= 2  # a failed attempt's log is printed, the last one's stays
+    # Of the cancelled one: the one that crawls may be killed before it comes to say the same.
+    assert "error: ended by signal 15" in printed
     ends = sorted({int(epoch) for epoch in re.findall(r"resumed after epoch (\d+)", printed + log)})
     assert len(ends) == 2
     assert 0 < ends[0] < ends[1] < EPOCHS
