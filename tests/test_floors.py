@@ -1,6 +1,7 @@
 """The house: imports run down only, without a circle, and no part of it grows out of hand."""
 
 import ast
+import importlib
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
@@ -31,6 +32,12 @@ def imported(path: Path) -> set[str]:
 
 def test_every_module_lies_in_a_room():
     assert {name_of(path).split(".")[1] for path in FILES} == set(FLOOR)
+
+
+@pytest.mark.parametrize("room", sorted({*FLOOR} - {"problems"}))  # which gives its classes, and no modules
+def test_a_room_names_its_modules(room):
+    there = {path.stem for path in (provenance.ROOT / room).glob("[!_]*.py")}
+    assert there <= set(importlib.import_module(f"farfield.{room}").__all__)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

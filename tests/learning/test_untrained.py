@@ -65,14 +65,14 @@ def test_a_trained_network_is_refined_and_stays_as_it_was(waves, trained):
 
 
 def test_each_is_fitted_to_its_own_pattern_alone(waves):
-    """Whatever is fitted beside it, and however many: without noise, whose numbers all share."""
+    """Whatever is fitted beside it, and however many, its noise as well."""
     patterns = NEAR.measure(waves[:10])
-    fitting = Fitting(cycles=5, noise=0.0)
+    fitting = Fitting(cycles=5, noise=0.1)
     whole = untrained.fit_to_patterns(fresh(patterns), patterns, OPTICS, fitting)
     assert whole.shape == (10, SIDE, SIDE)
     for number in (1, 9):
         one = patterns[number : number + 1]
-        alone = untrained.fit_to_patterns(lambda _, n=number: fresh(patterns)(n), one, OPTICS, fitting)
+        alone = untrained.fit_to_patterns(lambda _, n=number: fresh(patterns)(n), one, OPTICS, fitting, number)
         assert torch.allclose(alone[0], whole[number], atol=1e-4)
 
 

@@ -1,6 +1,5 @@
 from farfield.machine import jobs, store
-from farfield.physics.near_field import NearField
-from farfield.study import holograms
+from farfield.study import datasets, holograms
 
 SETS = {"train": "training", "validation": "validation"}
 
@@ -10,4 +9,4 @@ with jobs.job(snakemake.log[0]):
     which = name if name in SETS else "test"
     count = section[kind][SETS.get(name, "test")]
     objects = holograms.simulate(kind, which, count, section[kind], section["image_size"], section["height"])
-    store.write_dataset(holograms.dataset(objects, NearField(**section["near_field"])), snakemake.output[0], section)
+    store.write_dataset(holograms.dataset(objects, datasets.near_field(section)), snakemake.output[0], section)

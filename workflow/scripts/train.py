@@ -7,7 +7,6 @@ import torch
 from farfield.learning import batches, settings, tensorboard, training
 from farfield.learning.objectives import objective
 from farfield.machine import jobs, provenance, store
-from farfield.physics.near_field import NearField
 from farfield.study import datasets
 
 KEPT = ".kept"
@@ -59,7 +58,7 @@ with jobs.job(snakemake.log[0]):
             folder=folder,
             seed=int(cell.seed),
             oversampling=sections["train"]["oversampling"],
-            near=NearField(**sections["train"]["near_field"]) if "near_field" in sections["train"] else None,
+            near=datasets.near_field(sections["train"]),
             options=snakemake.params.options,
             device=snakemake.config["device"],
             memory=snakemake.config["memory"],

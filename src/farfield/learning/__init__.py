@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "batches",
         "denoiser",
         "denoising",
+        "exposure",
         "networks",
         "objectives",
         "optics",
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "tensorboard",
         "training",
         "untrained",
+        "versions",
     ],
     submod_attrs={
         "networks": ["NETWORKS", "create", "load"],

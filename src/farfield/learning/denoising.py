@@ -72,9 +72,9 @@ class DenoiserSettings:
         return self.learning_rate * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-def psnr(truth: torch.Tensor, images: torch.Tensor) -> float:
-    """Mean over images, (batch, height, width), of their peak signal-to-noise ratio, of a peak of 1, in dB."""
-    return float(-10 * (truth - images).square().mean((-2, -1)).log10().mean())
+def psnr(truth: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Peak signal-to-noise ratio of images (batch, height, width), of a peak of 1, in dB, (batch,)."""
+    return -10 * (truth - images).square().mean((-2, -1)).log10()
 
 
 def add_noise(images: torch.Tensor, sigma: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -108,7 +108,7 @@ def _validate(model: Denoiser, images: torch.Tensor) -> dict[str, float]:
     for level in (level for level in LEVELS if level <= model.sigma):
         noisy = add_noise(clean, torch.full((len(clean),), float(level)), torch.Generator().manual_seed(level))
         found = denoise(model, noisy.to(next(model.parameters()).device), level).cpu()
-        scores[f"psnr_{level}"] = psnr(clean, found)
+        scores[f"psnr_{level}"] = float(psnr(clean, found).mean())
     return scores
 
 

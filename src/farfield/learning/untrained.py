@@ -6,7 +6,7 @@ it: the network itself is all that is assumed of objects. Patterns have a networ
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +132,7 @@ def fit_to_patterns(
     optics : FarField or Holograms
     fitting : Fitting
     seed : int
-        Of the noise.
+        Of the noise: a pattern's own is `seed` plus its number, whatever is fitted beside it.
 
     Returns
     -------
@@ -151,7 +151,8 @@ def fit_to_patterns(
     for number in range(0, len(intensity), TOGETHER):
         some = intensity[number : number + TOGETHER]
         models = [_suiting(begin(number + index), some[index]) for index in range(len(some))]
-        made.append(_fit(models, some.to(models[0].mean.device), optics, fitting, seed + number))
+        seeds = range(seed + number, seed + number + len(some))
+        made.append(_fit(models, some.to(models[0].mean.device), optics, fitting, seeds))
     return torch.cat(made)
 
 
@@ -165,22 +166,25 @@ def _suiting(model: Retriever, pattern: Intensity) -> Retriever:
     return copy.deepcopy(model)
 
 
-def _fit(models: list[Retriever], intensity: Intensity, optics: Optics, fitting: Fitting, seed: int) -> Objects:
+def _fit(
+    models: list[Retriever], intensity: Intensity, optics: Optics, fitting: Fitting, seeds: Iterable[int]
+) -> Objects:
     """Fit as many networks as there are patterns, each to its own, side by side."""
     still = encoder(models[0].backbone) if fitting.frozen else ()
     weights, buffers = stack_module_state(models)
     for name in weights:
         weights[name].requires_grad_(name.split(".")[1] not in still)
+    side = intensity.shape[1:]
     free = [tensor for tensor in weights.values() if tensor.requires_grad]
     optimizer = Adam(free, fitting.learning_rate, weight_decay=fitting.weight_decay, fused=True)
-    generator = torch.Generator(intensity.device).manual_seed(seed)
+    generators = [torch.Generator(intensity.device).manual_seed(seed) for seed in seeds]
 
     def made(pattern: Intensity) -> Objects:
         return vmap(_apply(models[0]), randomness="different")(weights, buffers, pattern)
 
     for _ in range(fitting.cycles):
-        drawn = torch.rand(intensity.shape, generator=generator, device=intensity.device)
-        noisy = intensity * (1 + fitting.noise * drawn)
+        drawn = [torch.rand(side, generator=generator, device=intensity.device) for generator in generators]
+        noisy = intensity * (1 + fitting.noise * torch.stack(drawn))
         output = made(noisy)
         seen = Seen(output, output.detach(), optics.seen(output), optics.shown(noisy))
         optimizer.zero_grad(set_to_none=True)

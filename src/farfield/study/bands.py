@@ -1,7 +1,8 @@
 """Errors of phases by spatial frequency: low, high, and ring by ring."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,9 @@ LOW = 1 / 4
 RING_COLUMNS = ["method", "symmetry", "frequency", "power", "error"]
 
 
-def name(scores: xr.Dataset) -> str:
-    """What a method is called: a network by what it was trained for."""
-    return scores.attrs["symmetry"] if scores.attrs["kind"] == "network" else scores.attrs["method"]
+def name(about: Mapping[str, Any] | pd.Series) -> str:
+    """What a method is called, by its store's attributes or its line of a table: a network by what it is trained for."""
+    return about["symmetry"] if about["kind"] == "network" else about["method"]
 
 
 def _summed(scores: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,15 @@ from scipy.spatial import KDTree
 
 from farfield.machine.shapes import Objects
 from farfield.physics.diffraction import measure, photon_noise
+from farfield.physics.near_field import NearField
 
 SAME = 1e-4
 """Largest difference of two patterns, relative to their maximum, under which they count as one."""
+
+
+def near_field(section: Mapping[str, Any]) -> NearField | None:
+    """How the holograms of a set are taken, by the section of the config that it came from; None in the far field."""
+    return NearField(**section["near_field"]) if "near_field" in section else None
 
 
 def from_objects(objects: Objects, oversampling: int) -> xr.Dataset:

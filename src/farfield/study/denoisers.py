@@ -7,7 +7,7 @@ import xarray as xr
 from skimage.restoration import denoise_nl_means
 
 from farfield.learning.denoiser import GREYS, Denoiser, denoise
-from farfield.learning.denoising import LEVELS, add_noise
+from farfield.learning.denoising import LEVELS, add_noise, psnr
 from farfield.study import errors, rendering
 from farfield.study.rendering import Block
 from farfield.symmetry.phases import fix_phase, images_of
@@ -49,7 +49,7 @@ def compare(model: Denoiser, test: xr.Dataset) -> pd.DataFrame:
             "denoiser": denoise(model, noisy, level),
         }
         for name, images in found.items():
-            each = (-10 * (images - clean).square().mean((-2, -1)).log10()).double().numpy()
+            each = psnr(clean, images).double().numpy()
             about = {"method": name, "sigma": level, "images": len(each)}
             rows.append({**about, "psnr": each.mean(), "se": errors.standard_error(each)})
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -20,7 +20,7 @@ SETS = {"test": "the networks' own kind of objects", "noisy": "the same with pho
 def _row(scores: xr.Dataset, count: int, shares: Mapping[str, float]) -> dict[str, object]:
     whole = (scores.sa_mse / scores.energy).transpose("seed", "sample").values
     if not np.isfinite(whole).all():
-        raise ValueError(f"expected finite scores of {bands.name(scores)}, found NaN or infinity; redo them")
+        raise ValueError(f"expected finite scores of {bands.name(scores.attrs)}, found NaN or infinity; redo them")
     some = scores.isel(sample=slice(count))
     by_seed, by_sample = whole[:, :count].mean(1), whole[:, :count].mean(0)
     low, high = bands.band_errors(some)
@@ -72,15 +72,10 @@ def compare(paths: Iterable[str | Path], shares: Mapping[str, float]) -> pd.Data
     return pd.DataFrame([_row(x, int(counts[x.attrs["split"]]), shares) for x in stores], columns=COLUMNS)
 
 
-def label(line: pd.Series) -> str:
-    """What a line is called: a network by what it was trained for."""
-    return line["symmetry"] if line["kind"] == "network" else line["method"]
-
-
 def _cells(line: pd.Series) -> list[str]:
     spread = line["sd"] if np.isfinite(line["sd"]) else line["se"]
     return [
-        label(line),
+        bands.name(line),
         "–" if pd.isna(line["data"]) else f"{line['data']:g}",
         f"{line['error']:.4f} ± {spread:.4f}",
         f"{line['all']:.4f}",

@@ -82,7 +82,7 @@ def phases(truth_path: str | Path, reconstruction_paths: Iterable[str | Path], h
         for column, found in enumerate(made):
             estimate = found.object[row].values.real
             picture(axes[row, 2 + column], estimate + (phase - estimate).mean(), cmap="viridis", vmin=0, vmax=height)
-    names = [bands.name(x) for x in made]
+    names = [bands.name(x.attrs) for x in made]
     for column, title in zip(axes[0], ["hologram", "phase", *names], strict=True):
         column.set_title(title)
     figure.colorbar(shown, ax=axes, label="phase (rad)", shrink=0.8)

@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from farfield.machine.shapes import Objects
 from farfield.physics.near_field import NearField, offset_removed_mse
 from farfield.study import scores
+from farfield.study.datasets import near_field
 
 UNITS = {
     "sa_mse": "rad² per pixel, the offset removed",
@@ -93,6 +94,5 @@ def _dataset(rows: Mapping[str, list[np.ndarray]], objects: Objects, like: xr.Da
 
 def scorer(section: Mapping[str, Any]) -> Callable[[xr.Dataset, xr.Dataset], xr.Dataset]:
     """Choose how reconstructions of a set are scored, by the section of the config that it came from."""
-    if "near_field" not in section:
-        return scores.score
-    return partial(score, near=NearField(**section["near_field"]), height=section["height"])
+    near = near_field(section)
+    return partial(score, near=near, height=section["height"]) if near else scores.score
