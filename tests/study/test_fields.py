@@ -124,3 +124,12 @@ def test_the_far_field_has_no_such_tables_and_needs_oversampling():
         config.check({"study": "a", "oversampling": 1, "tables": ["co-driven"]}, SCHEMA, check_device=False)
     assert "oversampling: expected an integer at least 2, got 1" in str(found.value)
     assert "tables: co-driven is of the near field; take it out, or add the section near_field" in str(found.value)
+
+
+def test_images_are_looked_for_where_objects_are_of_them():
+    """A study of crystals that names images, as one of a series may, runs without the files."""
+    study = merged({"near_field": {"objects": "crystals", "unseen": ["waves"]}, "images": {"path": "/nowhere"}})
+    assert config.check(study, SCHEMA, check_device=False)["near_field"]["objects"] == "crystals"
+    study["near_field"]["unseen"] = ["images"]
+    with pytest.raises(config.ConfigError, match="images: expected"):
+        config.check(study, SCHEMA, check_device=False)

@@ -82,9 +82,18 @@ def test_summary_is_the_mean_over_samples_then_seeds(scores):
     line = frame.query("method == 'unet' and samples == 500 and symmetry == 'after'").iloc[0]
     assert line["mean"] == pytest.approx(0.7)  # seeds 0.6 and 0.8
     assert line["sd"] == pytest.approx(0.2 / np.sqrt(2))
-    assert (line["seeds"], line["metric"]) == (2, "sa_mse")
+    assert (line["seeds"], line["scored"], line["metric"]) == (2, 2, "sa_mse")
     assert line["relative"] == pytest.approx(0.7 / 2)
     assert line["published"] == 0.0513
+
+
+def test_a_baseline_tells_on_how_many_patterns_it_was_scored(scores, tmp_path):
+    """One that reconstructs a part of the set stands beside those of all of it."""
+    short = write_scores(tmp_path / "s.zarr", "short", "iterative", "test", {"final": [0.5]}, energy=[1.0])
+    frame = tables.summarise([short, *scores], 5, PUBLISHED)
+    assert frame.set_index("method").scored[["short", "hio-tuned", "zero"]].to_list() == [1, 2, 2]
+    text = rendering.markdown(tables.table(frame, 5))
+    assert "| short | – | – | 1 | 0.5000 |" in text
 
 
 def test_rows_have_a_fixed_order(scores):
@@ -126,8 +135,8 @@ def test_markdown_has_the_papers_shape(scores):
     assert errors[3][:4] == ["1000", "–", "0.6000 ± 0.1414", "–"]
     assert relative[2] == ["500", "0.650", "0.350", "0.650", "0.350"]
     assert [line[0] for line in baselines[2:]] == ["zero", "mean-object", "hio-tuned"]
-    assert baselines[3] == ["mean-object", "500", "after", "1.5000", "0.750"]
-    assert baselines[4] == ["hio-tuned", "–", "–", "1.0e-06", "5.0e-07"]
+    assert baselines[3] == ["mean-object", "500", "after", "2", "1.5000", "0.750"]
+    assert baselines[4] == ["hio-tuned", "–", "–", "2", "1.0e-06", "5.0e-07"]
     assert published[2][1:5] == ["0.1393", "0.0513", "0.368", "0.538"]
     assert all(len(line) == len(grid[0]) for grid in (errors, relative, baselines, published) for line in grid)
     assert "after alignment" not in text
@@ -183,7 +192,7 @@ def test_write_makes_three_files_with_the_same_bytes_again(scores, tmp_path):
         assert sorted(files[0].parent.iterdir()) == sorted(files)
     assert written[0] == written[1]
     first = written[0][0].decode().splitlines()[1]
-    assert first == "unet,500,before,sa_mse,1.3,0.141421,2,0.65,0.1393"
+    assert first == "unet,500,before,sa_mse,1.3,0.141421,2,2,0.65,0.1393"
 
     def lines(frame):
         return rendering.markdown(tables.table(frame, 5)).splitlines()[4:8]

@@ -91,3 +91,13 @@ def test_fringes_beyond_the_frame_are_told_before_the_first_job(driven):
     (driven / "changed.yaml").write_text(yaml.safe_dump(config))
     printed = snakemake(driven, "--dry-run", config="changed.yaml", fails=True)
     assert "near_field: expected fringes within half the frame, 16 pixels, got 98.9" in printed
+
+
+@pytest.mark.parametrize("target", ["sweep", "strategies"])
+def test_what_is_of_the_far_fields_symmetries_is_refused_and_what_is_advised_is_there(driven, target):
+    printed = snakemake(driven, "--dry-run", target, config=CONFIG, fails=True)
+    message = "expected a target of the near field, got one that breaks the far field's symmetries, which holograms"
+    assert message in printed
+    advised = "results/test-co-driven/tables/co-driven.csv"
+    assert f"make {advised} instead" in printed
+    assert "Nothing to be done" in snakemake(driven, advised, config=CONFIG)

@@ -160,6 +160,16 @@ def training_set(wildcards):
     return study_path(f"data/{name}.zarr")
 
 
+def training_set_to_break(wildcards):
+    """The training set as it is simulated, if there are symmetries to break in it: all that is of these needs it."""
+    if NEAR:
+        raise WorkflowError(
+            "expected a target of the near field, got one that breaks the far field's symmetries, which holograms do not "
+            f"have; make {study_path('tables/co-driven.csv')} instead, or take the section near_field out of the config"
+        )
+    return study_path("data/train.zarr")
+
+
 def objective_of_wildcard(wildcards):
     """What a network is trained for; a level of symmetry breaking is named after its labels."""
     return config["objectives"].get(wildcards.symmetry, {"labels": wildcards.symmetry})

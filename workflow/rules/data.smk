@@ -21,7 +21,7 @@ rule simulate:
 
 rule break_symmetries:
     input:
-        train=study_path("data/train.zarr"),
+        train=training_set_to_break,
     output:
         directory(study_path("data/train-broken.zarr")),
     log:

@@ -18,7 +18,7 @@ RING_COLUMNS = ["method", "symmetry", "frequency", "power", "error"]
 
 
 def name(about: Mapping[str, Any] | pd.Series) -> str:
-    """What a method is called, by its store's attributes or its line of a table: a network by what it is trained for."""
+    """What a method is called, by its store's attributes or its line of a table: networks by what they learn from."""
     return about["symmetry"] if about["kind"] == "network" else about["method"]
 
 

@@ -9,7 +9,7 @@ from farfield.learning.objectives.objective import check_near_physics
 from farfield.learning.untrained import Fitting
 from farfield.physics.near_field import NearField
 from farfield.study.errors import CONSTANTS, FLOORS
-from farfield.study.sections import objective, source
+from farfield.study.sections import kinds, objective, source
 from farfield.study.wording import suggest
 
 LENGTHS = ("wavelength", "pixel", "distance")
@@ -27,7 +27,7 @@ FAR = {"tables": (), "figures": ("learning-curves",)}
 
 def unseen(config: Mapping[str, Any]) -> list[str]:
     """Name the sets of other objects than a study's own, on which its methods are tried."""
-    return [f"unseen-{kind}" for kind in config.get("near_field", {}).get("unseen", [])]
+    return [f"unseen-{kind}" for kind in kinds(config)[1:]]
 
 
 def _far_mistakes(config: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,11 @@ def source(config: Mapping[str, Any]) -> str:
     return kind if kind in config else "crystals"
 
 
+def kinds(config: Mapping[str, Any]) -> list[str]:
+    """Name the sections that any of a study's objects come from: its own, and those that no network has seen."""
+    return [source(config), *config.get("near_field", {}).get("unseen", [])]
+
+
 def objective(config: Mapping[str, Any], name: str) -> Objective:
     """Make an objective from its section; levels of symmetry breaking are objectives without one.
 
@@ -251,5 +256,5 @@ def mistakes(config: Mapping[str, Any], check_files: bool = True) -> Iterator[st
     yield from _denoised_mistakes(config)
     if check_files:
         yield from _missing_files(config)
-    if check_files and "images" in config:
+    if check_files and "images" in config and "images" in kinds(config):
         yield from _image_mistakes(config)

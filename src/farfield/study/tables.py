@@ -45,7 +45,7 @@ TABLES = {
     5: Shown("sa_mse", "test", "best", "SA-MSE on the test set, best validated model"),
 }
 
-COLUMNS = ["method", "samples", "symmetry", "metric", "mean", "sd", "seeds", "relative", "published"]
+COLUMNS = ["method", "samples", "symmetry", "metric", "mean", "sd", "seeds", "scored", "relative", "published"]
 
 KEYS = ["method", "samples", "symmetry"]
 
@@ -77,6 +77,7 @@ def _row(found: errors.Errors, metric: str) -> dict[str, object]:
         "mean": by_seed.mean(),
         "sd": by_seed.std(ddof=1) if len(by_seed) > 1 else np.nan,
         "seeds": len(by_seed),
+        "scored": found.values.shape[1],
         "relative": found.relative.mean(),
     }
 
@@ -115,9 +116,10 @@ def summarise(paths: Iterable[str | Path], number: int, published: str | Path | 
     Returns
     -------
     pandas.DataFrame
-        Columns as in `COLUMNS`. ``mean`` is over samples, then seeds; ``sd`` is over seeds, empty for one;
-        ``relative`` is the mean over that of predicting zero on the same samples; ``published`` is empty
-        where the paper has no such row. The whole published table is kept in ``attrs["published"]``.
+        Columns as in `COLUMNS`. ``mean`` is over samples, of which ``scored`` tells how many, then seeds; ``sd`` is
+        over seeds, empty for one; ``relative`` is the mean over that of predicting zero on the same samples;
+        ``published`` is empty where the paper has no such row. The whole published table is kept in
+        ``attrs["published"]``.
 
     Raises
     ------
@@ -174,12 +176,13 @@ def _baselines(frame: pd.DataFrame) -> list[Block]:
             line.method,
             "–" if pd.isna(line.samples) else f"{line.samples:.0f}",
             "–" if pd.isna(line.symmetry) else line.symmetry,
+            str(line.scored),
             rendering.format_number(line.mean, 4),
             rendering.format_number(line.relative),
         ]
         for line in lines.itertuples()
     ]
-    titles = ["Baseline", "Samples", "Symmetries", "Error", "Relative to zero"]
+    titles = ["Baseline", "Samples", "Symmetries", "Scored on", "Error", "Relative to zero"]
     return (
         [Block("Baselines, each on the samples that it was scored on.", [("", title) for title in titles], rows)]
         if rows
