@@ -12,7 +12,7 @@ import torch
 from farfield.iterative.denoised import Denoise, Denoised, check_asked, in_batches
 from farfield.iterative.iterations import Iterations
 from farfield.machine.shapes import Intensity, Objects
-from farfield.symmetry.phases import fix_phase, images_of
+from farfield.symmetry.phases import fix_phase, images_of, objects_of
 
 LEVELS = (40, 5)
 """Noise that the denoiser is told of in the first round and in the last, of 255: it falls by as much in each."""
@@ -97,5 +97,4 @@ def _of_batch(
 
 def _cleaned(objects: torch.Tensor, denoise: Denoise, level: float | int, values: str) -> torch.Tensor:
     """Denoise objects, (batch, N, N), by their parts."""
-    parts = denoise(images_of(objects, values).contiguous().float(), level).split(len(objects))
-    return torch.complex(parts[0], parts[1] if len(parts) > 1 else torch.zeros_like(parts[0]))
+    return objects_of(denoise(images_of(objects, values).contiguous().float(), level), len(objects))

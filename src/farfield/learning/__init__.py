@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "training",
         "untrained",
         "versions",
+        "weights",
     ],
     submod_attrs={
         "networks": ["NETWORKS", "create", "load"],

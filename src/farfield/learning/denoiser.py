@@ -1,6 +1,5 @@
 """A denoiser for images: a DnCNN that is told how much noise there is, one network for all levels."""
 
-import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from farfield.learning import weights
 from farfield.machine.shapes import check_whole, described
 
 GREYS = 255
@@ -122,8 +120,7 @@ def save(model: Denoiser, path: Path, description: Mapping[str, Any]) -> None:
     description : mapping
         ``width``, ``layers``, ``sigma`` and ``values``, and whatever else tells its origin.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, path, metadata={KEY: json.dumps(description, sort_keys=True)})
+    weights.write(model.state_dict(), path, KEY, description)
 
 
 def load(path: str | Path, device: str = "cpu") -> Denoiser:
@@ -146,14 +143,7 @@ def load(path: str | Path, device: str = "cpu") -> Denoiser:
     ValueError
         If the file is truncated, or holds no denoiser.
     """
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            description = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: expected a whole .safetensors denoiser, got {error}; train it again") from None
-    if not isinstance(description, dict):
-        raise ValueError(f"{path}: expected a denoiser that farfield saved, got another file; name the denoiser's")
+    tensors, description = weights.read(path, KEY, device, "denoiser")
     try:
         model = Denoiser(*(description[name] for name in ("width", "layers", "sigma")))
         model.load_state_dict(tensors)

@@ -45,3 +45,20 @@ def images_of(objects: Objects, values: str) -> Float[torch.Tensor, "images heig
     torch.Tensor, float, shape (samples or 2 samples, height, width)
     """
     return torch.cat([objects.real, objects.imag]) if values == "complex" else objects.real
+
+
+def objects_of(images: Float[torch.Tensor, "images height width"], count: int) -> Objects:
+    """Put objects together again of what `images_of` made of them, or of what was made of these images.
+
+    Parameters
+    ----------
+    images : torch.Tensor, float, shape (count or 2 count, height, width)
+    count : int
+        Of objects.
+
+    Returns
+    -------
+    torch.Tensor, complex, shape (count, height, width)
+    """
+    real, *imaginary = images.split(count)
+    return torch.complex(real, imaginary[0] if imaginary else torch.zeros_like(real))

@@ -1,15 +1,13 @@
 """A backbone with its input scaling: intensities in, complex objects out, saved as one file."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from farfield.learning import weights
 from farfield.learning.networks.making import create
 from farfield.machine.shapes import Intensity, Objects, check_stack, check_whole, described
 
@@ -124,8 +122,7 @@ def save(state: Mapping[str, torch.Tensor], path: Path, description: Mapping[str
     description : mapping
         ``network``, ``image_size``, ``oversampling``, ``options``, ``inputs``, and whatever else tells its origin.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, metadata={"farfield": json.dumps(description, sort_keys=True)})
+    weights.write(state, path, "farfield", description)
 
 
 def _first_line(error: Exception) -> str:
@@ -152,14 +149,7 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
     ValueError
         If the file is none of farfield's, is truncated, describes no network, or holds the weights of another.
     """
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            description = json.loads((file.metadata() or {}).get("farfield", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: expected a whole .safetensors model, got {error}; train it again") from None
-    if not isinstance(description, dict):
-        raise ValueError(f"{path}: expected a model that farfield saved, got one without its description")
+    tensors, description = weights.read(path, "farfield", device, "model")
     try:
         size, oversampling = description["image_size"], description["oversampling"]
         check_whole("image_size", size, 1)
