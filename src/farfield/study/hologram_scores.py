@@ -9,7 +9,6 @@ import torch
 import xarray as xr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from farfield.machine.shapes import Objects
 from farfield.physics.near_field import NearField, offset_removed_mse
 from farfield.study import scores
 from farfield.study.datasets import near_field
@@ -75,21 +74,13 @@ def score(reconstructions: xr.Dataset, truth: xr.Dataset, near: NearField, heigh
         found = (offset_removed_mse(objects, estimate).numpy(), psnr, ssim, misfit.numpy())
         for name, values in zip(rows, (*found, spectra(objects.real - estimate.real).numpy()), strict=True):
             rows[name].append(values)
-    return _dataset(rows, objects, reconstructions)
-
-
-def _dataset(rows: Mapping[str, list[np.ndarray]], objects: Objects, like: xr.Dataset) -> xr.Dataset:
-    grid, dims = (like.sizes["seed"], like.sizes["checkpoint"]), ("seed", "checkpoint", "sample")
-    variables: dict[str, Any] = {
-        name: (dims, np.reshape(rows[name], (*grid, -1)), {"units": unit}) for name, unit in UNITS.items()
-    }
-    spectrum = np.stack(rows["spectrum"])
-    variables["spectrum"] = ((*dims, "ring"), spectrum.reshape(*grid, *spectrum.shape[1:]), {"units": "rad²"})
-    variables["power"] = (("sample", "ring"), spectra(objects.real).numpy(), {"units": "rad²"})
     flat = offset_removed_mse(objects, torch.zeros_like(objects)).numpy()
-    variables["energy"] = (("sample",), flat, {"units": UNITS["sa_mse"]})
-    costs = {name: like[name] for name in ("seconds", "iterations") if name in like}
-    return xr.Dataset(variables, coords=like.coords, attrs=like.attrs).assign(costs)
+    found = scores.dataset(rows, UNITS, flat, reconstructions)
+    spectrum = np.reshape(rows["spectrum"], (found.sizes["seed"], found.sizes["checkpoint"], count, -1))
+    return found.assign(
+        spectrum=((*found.sa_mse.dims, "ring"), spectrum, {"units": "rad²"}),
+        power=(("sample", "ring"), spectra(objects.real).numpy(), {"units": "rad²"}),
+    )
 
 
 def scorer(section: Mapping[str, Any]) -> Callable[[xr.Dataset, xr.Dataset], xr.Dataset]:

@@ -1,5 +1,8 @@
 """Per-sample scores of reconstructions against the truth, of every method by the same rule."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 import xarray as xr
@@ -56,31 +59,46 @@ def score(reconstructions: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     objects = torch.from_numpy(truth.object[:count].values)
     intensity = torch.from_numpy(truth.intensity[:count].values)
     aligned = reconstructions.attrs["kind"] == "iterative"
-    rows: dict[str, list[torch.Tensor]] = {name: [] for name in UNITS}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in UNITS}
     grid = reconstructions.object.stack(variant=("seed", "checkpoint")).transpose("variant", "sample", "y", "x")
     for variant in grid.values:
         chunks = zip(*(x.split(CHUNK) for x in (objects, intensity, torch.from_numpy(variant))), strict=True)
         parts = [_score(*chunk, aligned) for chunk in chunks]
         for name, values in rows.items():
-            values.append(torch.cat([part[name] for part in parts]))
-    return _dataset(rows, objects, reconstructions)
-
-
-def _dataset(rows: dict[str, list[torch.Tensor]], objects: Objects, like: xr.Dataset) -> xr.Dataset:
-    shape = (like.sizes["seed"], like.sizes["checkpoint"], len(objects))
-    scores = {
-        name: (
-            ("seed", "checkpoint", "sample"),
-            torch.stack(values).reshape(shape).numpy(),
-            {"units": UNITS[name]},
-        )
-        for name, values in rows.items()
-    }
+            values.append(torch.cat([part[name] for part in parts]).numpy())
     energy = objects.abs().double().square().mean((-2, -1)).numpy()
-    scores["energy"] = (("sample",), energy, {"units": UNITS["sa_mse"]})
-    return xr.Dataset(scores, coords=like.coords, attrs=like.attrs).assign(
-        {name: like[name] for name in ("seconds", "iterations") if name in like}
-    )
+    return dataset(rows, UNITS, energy, reconstructions)
+
+
+def dataset(
+    rows: Mapping[str, Sequence[np.ndarray]], units: Mapping[str, str], energy: np.ndarray, like: xr.Dataset
+) -> xr.Dataset:
+    """Label scores of each reconstruction of a store.
+
+    Parameters
+    ----------
+    rows : mapping
+        Of a score to its values (samples, …) for every seed and checkpoint, the latter being the inner loop.
+    units : mapping
+        Of the scores that are one number a sample.
+    energy : numpy.ndarray, float64, shape (samples,)
+        What predicting nothing scores as SA-MSE.
+    like : xarray.Dataset
+        The store: its seeds, checkpoints, attributes and costs.
+
+    Returns
+    -------
+    xarray.Dataset
+        Scores (seed, checkpoint, sample), ``energy`` (sample), and ``seconds`` and ``iterations`` as they were.
+    """
+    grid = like.sizes["seed"], like.sizes["checkpoint"]
+    found: dict[str, Any] = {
+        name: (("seed", "checkpoint", "sample"), np.reshape(rows[name], (*grid, -1)), {"units": unit})
+        for name, unit in units.items()
+    }
+    found["energy"] = (("sample",), energy, {"units": units["sa_mse"]})
+    costs = {name: like[name] for name in methods.UNITS if name in like}
+    return xr.Dataset(found, coords=like.coords, attrs=like.attrs).assign(costs)
 
 
 def score_constant(name: str, training: xr.Dataset, truth: xr.Dataset, attributes: dict) -> xr.Dataset:
