@@ -112,6 +112,9 @@ def test_steps_as_they_are_and_a_file_of_spec_tell_the_same(folder, capsys):
     by_angles = last(*LENGTHS, *ANGLES)
     assert last("--spec", "sample.spec::54", "--pixel-size", "55") == by_angles
     assert last("--spec", "sample.spec::54", "--pixel-size", "55", "--energy", "10") != by_angles
+    moved = [word.replace("gamma=12.635", "gamma=14") for word in ANGLES]
+    assert last(*LENGTHS, *moved) != by_angles
+    assert last("--spec", "sample.spec::54", "--pixel-size", "55", "--angles", "gamma=14") == last(*LENGTHS, *moved)
     geometry = Geometry(9e3 * eV, 0.5, (55e-6, 55e-6))
     space = rocking("34-ID-C", {"delta": 32.174, "gamma": 12.635}, "theta", 0.02, geometry)
     steps = ";".join(",".join(map(str, step)) for step in space.steps)

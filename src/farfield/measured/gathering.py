@@ -76,7 +76,8 @@ def gather(
 
 def _transfer(starts: torch.Tensor, patterns: Patterns, loaded: Loaded) -> tuple[np.ndarray, float | None]:
     """Tell the PRTF, over rings of a frame or shells of a volume, and their width in 1/nm where it is known."""
-    axes, mask = tuple(range(-loaded.prepared.mask.ndim, 0)), loaded.prepared.mask
+    axes = tuple(range(-loaded.prepared.mask.ndim, 0))
+    mask = torch.fft.fftshift(~patterns.free | patterns.held, dim=axes)[0].cpu()  # without outliers
     above = torch.fft.fftshift(patterns.counts.intensity - patterns.counts.background, dim=axes)[0].clamp_min(0).cpu()
     if len(axes) == 2:
         sides = loaded.geometry.image_size()

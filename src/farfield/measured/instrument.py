@@ -74,7 +74,8 @@ def read_spec(told: Instrument, frames: int) -> Instrument:
             "scan, or give what it tells yourself"
         )
     theirs = Instrument(found.energy, found.distance, None, None, spec.DIFFRACTOMETER, found.angles, found.rocked)
-    return Instrument(*(theirs[n] if mine is None else mine for n, mine in enumerate(told)))
+    both = Instrument(*(theirs[n] if mine is None else mine for n, mine in enumerate(told)))
+    return both._replace(angles={**found.angles, **(told.angles or {})})  # motor by motor
 
 
 def geometry_of(told: Instrument, file: Geometry) -> Geometry:
