@@ -274,6 +274,15 @@ def test_what_memory_does_not_hold_is_refused_with_what_would_do(counts, monkeyp
     assert found.objects.shape == (32, 32, 32)
 
 
+def test_objects_of_every_start_take_memory_too(monkeypatch):
+    monkeypatch.setattr(workers, "free_memory", lambda device: 2**23)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    frame, device = torch.Size((32, 32, 32)), torch.device("cpu")
+    workers.check_memory(1, frame, 100, 1, device)
+    with pytest.raises(ValueError, match=r"expected 0.0306 GiB of free memory"):  # 110 + 9 · 99 bytes a voxel
+        workers.check_memory(1, frame, 100, 1, device, every=True)
+
+
 def test_one_start_takes_as_much_memory_on_many_cores_as_on_one(monkeypatch):
     monkeypatch.setattr(workers, "free_memory", lambda device: 2**23)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)

@@ -204,7 +204,7 @@ def reconstruct(
         every, count = keep in ("mean", "all"), len(patterns.number)
         together = 1 if keep not in GROUPS else GROUP if most else min(starts, KEPT)
         if patterns.dims > 2:
-            check_memory(count, patterns.frame, starts, together, intensity.device)
+            check_memory(count, patterns.frame, starts, together, intensity.device, every)
         if most:
             patterns = expect(patterns, options.side)
             results, work = Results(patterns, most_starts(most), GROUP, every=False), most

@@ -22,6 +22,9 @@ ALONE, TOGETHER, EACH, HELD = 110, 170, 60, 60
 """Bytes a voxel, as measured at 128³: at the peak of a start; of starts together, and for each of them; of a volume
 that waits."""
 
+STORED = 9
+"""Bytes a voxel of an object that is kept, with its support."""
+
 SWITCH_INTERVAL = 5e-5
 """Seconds until a thread that computes hands the interpreter to one that waits; Python's own are 5e-3."""
 
@@ -53,7 +56,9 @@ def workers(device: torch.device) -> Iterator[tuple[Callable, int]]:
         sys.setswitchinterval(interval)
 
 
-def check_memory(count: int, frame: torch.Size, starts: int, kept: int, device: torch.device) -> None:
+def check_memory(
+    count: int, frame: torch.Size, starts: int, kept: int, device: torch.device, every: bool = False
+) -> None:
     """Refuse volumes that memory does not hold, before hours are spent on them.
 
     Parameters
@@ -66,6 +71,8 @@ def check_memory(count: int, frame: torch.Size, starts: int, kept: int, device: 
     kept : int
         Starts of each that go on together; 1 if none do.
     device : torch.device
+    every : bool
+        Whether the objects of all starts are kept to the end.
 
     Raises
     ------
@@ -76,7 +83,8 @@ def check_memory(count: int, frame: torch.Size, starts: int, kept: int, device: 
 
     def needed(starts: int, kept: int) -> float:
         together = (TOGETHER + EACH * kept) * min(threads, count) if kept > 1 else 0
-        voxel = max(ALONE * min(threads, count * starts), together) + HELD * (count - 1)
+        stored = STORED * (count * starts - 1) if every else 0
+        voxel = max(ALONE * min(threads, count * starts), together) + HELD * (count - 1) + stored
         return voxel * frame.numel() / 2**30
 
     need, free = needed(starts, kept), free_memory(device) / 2**30
