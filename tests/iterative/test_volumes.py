@@ -279,7 +279,7 @@ def test_objects_of_every_start_take_memory_too(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     frame, device = torch.Size((32, 32, 32)), torch.device("cpu")
     workers.check_memory(1, frame, 100, 1, device)
-    with pytest.raises(ValueError, match=r"expected 0.0306 GiB of free memory"):  # 110 + 9 · 99 bytes a voxel
+    with pytest.raises(ValueError, match=r"expected 0.0305 GiB of free memory"):  # 110 + 9 · 99 bytes a voxel
         workers.check_memory(1, frame, 100, 1, device, every=True)
 
 
