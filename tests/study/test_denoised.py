@@ -49,7 +49,7 @@ def test_rounds_make_it_pnp_hio_and_all_else_has_the_defaults_of_the_functions(t
     how = {"values": "positive", **shorter}
     wanted = prdeep(intensity, start, clean, **how), pnp_hio(intensity, start, clean, rounds=3, **how)
     for name, expected in zip("ab", wanted, strict=True):
-        found = denoised.method({**made[name], **shorter}, 2, trained, start, CPU)(intensity)
+        found = denoised.method({**denoised.options(made[name]), **shorter}, 2, trained, start, CPU)(intensity)
         assert torch.equal(found.objects, expected.objects), name
         assert torch.equal(found.iterations, expected.iterations)
     assert made["a"]["iterations"] == 200

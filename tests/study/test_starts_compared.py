@@ -35,10 +35,10 @@ def test_a_start_without_a_pattern_is_random_or_trivial(truth):
     assert torch.allclose(found, torch.from_numpy(truth.object.values).mean(0))
 
 
-def written(path, made, **costs):
+def written(path, made, section=None, **costs):
     grid = ("seed", "checkpoint")
     dataset = methods.dataset(made, [3, 5], ["final", "best"])
-    store.write_dataset(dataset.assign({name: (grid, values) for name, values in costs.items()}), path)
+    store.write_dataset(dataset.assign({name: (grid, values) for name, values in costs.items()}), path, section)
     return str(path)
 
 
@@ -53,6 +53,28 @@ def test_a_start_is_read_with_what_it_cost(tmp_path, objects):
     assert torch.equal(found.objects[5], 4 * objects[:5])
     bare = written(tmp_path / "bare.zarr", made, seconds=[[9.0, 1.0], [9.0, 3.0]])
     assert starting.read(bare, {}, 5).spent == (2.0, 0.0)  # a network does not iterate
+
+
+def test_sets_are_reconstructed_from_what_is_known_or_was_made_of_each(truth, tmp_path, objects):
+    """As many patterns of each as are asked for, and there are; with what the start cost."""
+    seen, section, four = [], {"oversampling": 2}, objects[:16].reshape(2, 2, 4, 32, 32)
+    made = written(tmp_path / "m.zarr", four, section, seconds=[[9.0, 1.0], [9.0, 3.0]])
+
+    def make(oversampling, seed, start):
+        seen.append((oversampling, seed, start))
+        return lambda intensity: (torch.zeros(len(intensity), 32, 32, dtype=torch.complex64), torch.ones(1))
+
+    sets = {"test": truth, "noisy": truth}
+    sections, counts = dict.fromkeys(sets, section), {"test": 3, "noisy": 9}
+    known = starting.Start({7: None})
+    found = dict(starting.reconstruct_sets("m", make, sets, sections, counts, known))
+    assert seen == [(2, 7, None)] * 2
+    assert {split: x.sizes["sample"] for split, x in found.items()} == {"test": 3, "noisy": 4}
+    assert found["noisy"].attrs == {"method": "m", "kind": "iterative", "split": "noisy"}
+    seen.clear()
+    found = dict(starting.reconstruct_sets("m", make, {"test": truth}, {"test": section}, counts, known, [made]))
+    assert [(seed, start.shape[0]) for _, seed, start in seen] == [(3, 3), (5, 3)]
+    assert (found["test"].seconds >= 2).all()
 
 
 @pytest.mark.parametrize(("size", "oversampling"), [(6, 2), (5, 2), (4, 3), (5, 4)])

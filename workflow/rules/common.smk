@@ -15,6 +15,7 @@ from farfield.learning.objectives import OBJECTIVES
 from farfield.machine.devices import choose_device
 from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian
+from farfield.study import denoised
 from farfield.study.config import ConfigError, check, varied
 from farfield.study.errors import FLOORS, STARTS
 from farfield.study.fields import FITTING, LENGTHS, unseen
@@ -434,8 +435,7 @@ def name_of_start(wildcards):
 
 def denoised_settings(wildcards):
     """Settings of a method with a denoiser in the loop."""
-    others = ("start", "network", "patterns")
-    return {key: value for key, value in iterative(wildcards).items() if key not in others}
+    return denoised.options(iterative(wildcards))
 
 
 def counts_of_denoised(wildcards):

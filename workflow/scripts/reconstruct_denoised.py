@@ -2,7 +2,7 @@ import torch
 
 from farfield.learning import batches, denoiser
 from farfield.machine import devices, jobs, store
-from farfield.study import datasets, denoised, methods, starting
+from farfield.study import datasets, denoised, starting
 
 with jobs.job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -12,20 +12,13 @@ with jobs.job(snakemake.log[0]):
     # The denoiser knows the images that it was trained on.
     datasets.check_apart({"train": seen, "test": sets["test"]})
     model = denoiser.load(snakemake.input.denoiser, str(device))
-    for index, (split, section) in enumerate(params.sections.items()):
-        dataset = sets[split]
-        count = min(params.counts[split], dataset.sizes["sample"])
-        if snakemake.input.get("start"):
-            begin = starting.read(snakemake.input.start[index], section, count)
-        else:
-            begin = starting.find(params.start, seen, params.seed)
-        found = methods.reconstruct_all(
-            {
-                (seed, "final"): denoised.method(params.settings, section["oversampling"], model, objects, device)
-                for seed, objects in begin.objects.items()
-            },
-            torch.from_numpy(dataset.intensity[:count].values),
-            {"method": snakemake.wildcards.recipe, "kind": "iterative", "split": split},
-            begin.spent,
-        )
-        store.write_dataset(found, snakemake.output[split], section)
+
+    def make(oversampling: int, seed: int, start: torch.Tensor) -> starting.Method:
+        return denoised.method(params.settings, oversampling, model, start, device)
+
+    known, made = starting.find(params.start, seen, params.seed), snakemake.input.get("start", [])
+    found = starting.reconstruct_sets(
+        snakemake.wildcards.recipe, make, sets, params.sections, params.counts, known, made
+    )
+    for split, reconstructions in found:
+        store.write_dataset(reconstructions, snakemake.output[split], params.sections[split])

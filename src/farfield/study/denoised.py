@@ -14,8 +14,10 @@ from farfield.machine.shapes import Intensity, Objects
 from farfield.physics.diffraction import to_frame
 from farfield.study.methods import Method
 
-OPTIONS = ("levels", "iterations", "rounds", "beta", "weight", "floor")
-"""Keys of a section of ``denoised`` that its method takes as they are."""
+
+def options(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Take from a section of ``denoised`` what its method is asked for, without what it starts from and how often."""
+    return {key: value for key, value in section.items() if key not in ("start", "network", "patterns")}
 
 
 def method(
@@ -26,6 +28,7 @@ def method(
     Parameters
     ----------
     settings : mapping
+        Of `options`.
     oversampling : int
     model : Denoiser
         On the device. What it was trained on tells whether objects are complex, real or not negative.
@@ -38,12 +41,11 @@ def method(
     callable
     """
     iterate = pnp_hio if "rounds" in settings else prdeep
-    options = {key: settings[key] for key in OPTIONS if key in settings}
 
     def apply(intensity: Intensity) -> Denoised:
         size = intensity.shape[-1] // oversampling
         begin = to_frame(start, size, size).to(device, torch.complex64).expand(len(intensity), -1, -1)
-        how = {"values": model.description["values"], **options}
+        how = {"values": model.description["values"], **settings}
         return iterate(intensity.to(device), begin, partial(denoise, model), **how)
 
     return apply

@@ -1,6 +1,6 @@
 """Iterative methods as studies name them: a recipe, and the objects that it starts from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from farfield.machine import store
 from farfield.machine.shapes import Intensity, Objects
 from farfield.study.errors import STARTS, checkpoint_of
 from farfield.study.floors import PREDICTED
-from farfield.study.methods import Method
+from farfield.study.methods import Method, reconstruct_all
 
 
 class Start(NamedTuple):
@@ -44,6 +44,50 @@ def read(path: str, section: Mapping[str, Any], count: int) -> Start:
     objects = torch.from_numpy(made.object[:, :count].transpose("seed", "sample", "y", "x").values)
     spent = tuple(float(made[cost].mean()) if cost in made else 0.0 for cost in ("seconds", "iterations"))
     return Start(dict(zip(made.seed.values.tolist(), objects, strict=True)), spent)
+
+
+def reconstruct_sets(
+    name: str,
+    make: Callable[[int, int, Objects | None], Method],
+    sets: Mapping[str, xr.Dataset],
+    sections: Mapping[str, Mapping[str, Any]],
+    counts: Mapping[str, int],
+    known: Start,
+    made: Sequence[str] = (),
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Reconstruct sets by an iterative method, from what is known or from what another method made of each.
+
+    Parameters
+    ----------
+    name : str
+        Of the method.
+    make : callable
+        From an oversampling, a seed and the objects to start from to a `Method`.
+    sets, sections : mapping
+        Of a set's name to its dataset, and to the section of the config that it came from.
+    counts : mapping
+        How many patterns of a set are reconstructed, the first ones, where not all.
+    known : Start
+        For all sets.
+    made : sequence of str
+        Instead of it: the other method's stores, in the order of the sections.
+
+    Yields
+    ------
+    name : str
+        Of the set.
+    reconstructions : xarray.Dataset
+        As `methods.reconstruct_all` gives them.
+    """
+    for index, (split, section) in enumerate(sections.items()):
+        count = min(counts.get(split, sets[split].sizes["sample"]), sets[split].sizes["sample"])
+        begin = read(made[index], section, count) if made else known
+        variants = {
+            (seed, "final"): make(section["oversampling"], seed, objects) for seed, objects in begin.objects.items()
+        }
+        intensity = torch.from_numpy(sets[split].intensity[:count].values)
+        about = {"method": name, "kind": "iterative", "split": split}
+        yield split, reconstruct_all(variants, intensity, about, begin.spent)
 
 
 def method(
