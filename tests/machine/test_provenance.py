@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 
+def forget():
+    """Forget what was read of files."""
+    provenance._imports.cache_clear()
+    provenance._modules.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package that digests may be tried on."""
@@ -29,10 +35,10 @@ def package(tmp_path, monkeypatch):
         for name in names:
             with (tmp_path / "farfield" / f"{name}.py").open("a") as file:
                 file.write("\n# edited\n")
-        provenance._parsed.cache_clear()
+        forget()
 
     yield edited
-    provenance._parsed.cache_clear()
+    forget()
 
 
 def depends(package, *modules, scripts=SCRIPTS):
@@ -138,7 +144,7 @@ def test_names_are_followed_through_a_packages_door(package):
 def test_a_moved_package_has_the_same_digest(package, monkeypatch):
     here = digest("farfield.learning.training")
     monkeypatch.undo()
-    provenance._parsed.cache_clear()
+    forget()
     assert digest("farfield.learning.training") == here
 
 

@@ -59,14 +59,14 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
-
-
-def _imports(file: Path) -> Iterator[tuple[str, str]]:
+def _imports(file: Path) -> tuple[tuple[str, str], ...]:
     """Full name of everything that a file imports, anywhere in it, and the name that it gets there."""
     package = ".".join(file.relative_to(ROOT.parent).parent.parts) if file.is_relative_to(ROOT) else ""
-    for node in ast.walk(_parsed(file)):
+    return tuple(_named(ast.parse(file.read_bytes()), package))
+
+
+def _named(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (package or not node.level):
@@ -91,11 +91,18 @@ def _module(name: str) -> str | None:
     return base
 
 
+@cache
+def _modules(file: Path) -> frozenset[str]:
+    """Modules of this package that a file imports and that decide what it computes."""
+    found = {_module(full) for full, _ in _imports(file)}
+    return frozenset(found.difference([None, *LISTS, *BESIDE]))
+
+
 def _add(name: str, file: Path, found: dict[str, bytes]) -> None:
     """Add a file, and every module that it imports, directly or not."""
     found[name] = file.read_bytes()
-    for module in (_module(full) for full, _ in _imports(file)):
-        if module not in (None, *LISTS, *BESIDE, *found):
+    for module in _modules(file):
+        if module not in found:
             _add(module, _file(module), found)
 
 
