@@ -103,23 +103,27 @@ def paths(folder, *names):
 
 
 def test_methods_are_held_against_each_other_on_the_samples_that_all_have(stores):
+    """Before that, those that have more, on all of theirs."""
     frame = driven.compare(paths(stores, "DD", "tPD", "uPD", "unseen"), SHARES)
     assert list(frame.columns) == driven.COLUMNS
-    assert frame.tests.tolist() == [3, 3, 3, 5]
+    assert frame.tests.tolist() == [5, 5, 3, 3, 3, 5]
     whole = store.open_dataset(stores / "DD.zarr")
     each = (whole.sa_mse / whole.energy).values.ravel()
-    assert frame.error[0] == pytest.approx(each[:3].mean())
-    assert frame["all"][0] == pytest.approx(each.mean())
-    assert frame.data.tolist()[:2] == [1.0, 0.0]
-    assert np.isnan(frame.data[2])
+    assert frame.error[0] == pytest.approx(each.mean())
+    assert frame.error[2] == pytest.approx(each[:3].mean())
+    assert frame.psnr[2] == pytest.approx(float(whole.psnr[..., :3].mean()))
+    assert frame.low[0] == pytest.approx(bands.band_errors(whole.isel(checkpoint=0))[0])
+    assert frame.data.tolist()[:4] == [1.0, 0.0, 1.0, 0.0]
+    assert np.isnan(frame.data[4])
     assert frame.ms[0] == pytest.approx(2)
-    assert frame.error[0] > frame.error[1] > frame.error[2]
+    assert frame.error[2] > frame.error[3] > frame.error[4]
     table = driven.table(frame)
-    assert [block.title.split(":")[0] for block in table.blocks] == [
-        "On the networks' own kind of objects",
-        "On crystals, which no network was trained on",
+    assert [block.title for block in table.blocks] == [
+        "On the networks' own kind of objects: 5 holograms.",
+        "On the networks' own kind of objects: 3 holograms.",
+        "On crystals, which no network was trained on: 5 holograms.",
     ]
-    assert [row[0] for row in table.blocks[0].rows] == ["DD", "tPD", "uPD"]
+    assert [[row[0] for row in block.rows] for block in table.blocks] == [["DD", "tPD"], ["DD", "tPD", "uPD"], ["DD"]]
 
 
 def test_scores_that_are_not_finite_are_refused(truth, tmp_path):
@@ -136,11 +140,14 @@ def test_rings_and_figures_show_every_method(stores, truth, tmp_path):
         ("DD", "tPD", "uPD"), SIDE // 2
     )
     assert rings.power[: SIDE // 2].sum() == pytest.approx(1)
-    figure = driven_figures.co_driven(driven.compare(paths(stores, "DD", "tPD", "uPD", "unseen"), SHARES), rings)
+    frame = driven.compare(paths(stores, "DD", "tPD", "uPD", "unseen"), SHARES)
+    figure = driven_figures.co_driven(frame, rings)
     against, parts, spectrum = figure.axes
     assert [line.get_text() for line in spectrum.get_legend().get_texts()] == ["DD", "tPD", "uPD"]
     assert [line.get_text() for line in parts.get_legend().get_texts()] == ["low frequencies", "high frequencies"]
     assert len(against.get_legend().get_texts()) == 2
+    (points,) = (line for line in against.lines if len(line.get_xdata()) == 2)
+    assert sorted(points.get_ydata()) == sorted(frame.error[:2])  # over all samples
     names = {"test": truth, "DD": made(truth, noisy(0.2), method="u", kind="network", symmetry="DD")}
     for name, dataset in names.items():
         store.write_dataset(dataset, tmp_path / f"{name}.zarr")
