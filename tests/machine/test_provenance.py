@@ -15,6 +15,7 @@ from farfield.machine import provenance
 from farfield.machine.provenance import digest
 
 ROOT = Path(__file__).parents[2]
+AUTHOR = ["-c", "user.name=another", "-c", "user.email=another@example.org"]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 
@@ -187,6 +188,21 @@ def test_a_checkout_that_git_distrusts_is_said_once(tmp_path, monkeypatch, caplo
     provenance.git_commit.cache_clear()
     assert [provenance.git_commit() for _ in range(3)] == 3 * ["unknown"]
     assert caplog.messages == ["the commit is unknown: fatal: detected dubious ownership in repository"]
+    provenance.git_commit.cache_clear()
+
+
+def test_a_package_installed_in_anothers_repository_has_not_its_commit(tmp_path, monkeypatch, caplog):
+    for words in (["init", "--quiet"], [*AUTHOR, "commit", "--quiet", "--allow-empty", "--message", "another's"]):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    package = tmp_path / ".venv/farfield"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(provenance, "ROOT", package)
+    provenance.git_commit.cache_clear()
+    assert (provenance.git_commit(), caplog.messages) == ("unknown", [])
+    subprocess.run(["git", "-C", tmp_path, "add", "."], check=True)
+    provenance.git_commit.cache_clear()
+    assert provenance.git_commit().endswith("-dirty")
     provenance.git_commit.cache_clear()
 
 

@@ -36,17 +36,22 @@ BESIDE = (
 """Modules that decide no number: logs, memory, and what is written beside results."""
 
 
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+
+
 @cache
 def git_commit() -> str:
     """Return the commit this package runs from, or "unknown" outside of a checkout."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        told = _git("ls-files", "__init__.py")
+        if told.stdout:  # else the package is installed inside of a repository that is another's
+            told = _git("describe", "--always", "--dirty", "--abbrev=12")
         commit, reason = told.stdout.strip(), told.stderr.strip()
     except OSError as error:  # no git
         commit, reason = "", str(error)
-    if not commit and any((folder / ".git").exists() for folder in ROOT.parents):
-        logger.warning("the commit is unknown: %s", reason.splitlines()[0] if reason else "git says nothing")
+    if reason and not commit and any((folder / ".git").exists() for folder in ROOT.parents):
+        logger.warning("the commit is unknown: %s", reason.splitlines()[0])
     return commit or "unknown"
 
 
