@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results reproduction report wheels test pandas oldest bench bench-gpu lint lock clean
+.PHONY: help setup results reproduction report wheels test pandas oldest dist bench bench-gpu lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -64,6 +64,12 @@ oldest: ## all tests but the cluster's with the oldest versions that are allowed
 	.oldest/bin/python -m pip install --quiet --disable-pip-version-check -r .oldest/requirements.txt
 	.oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	.oldest/bin/python -m pytest --ignore tests/cluster -o filterwarnings=default
+
+dist: ## the package's sdist and wheel, checked for an index, into dist/ (no torch is needed)
+	rm -rf dist build && $(PYTHON) -m venv --clear .dist
+	.dist/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	.dist/bin/python -m build
+	.dist/bin/python -m twine check --strict dist/*
 
 bench: setup ## speed and quality of iterative methods, of volumes and of training beside others, into results/benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

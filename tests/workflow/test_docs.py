@@ -1,4 +1,4 @@
-"""What README and docs/extend.md show is run as it stands there."""
+"""What README, docs/package.md and docs/extend.md show is run as it stands there."""
 
 import re
 from pathlib import Path
@@ -24,8 +24,9 @@ def blocks(page: str, language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", code, flags=re.M) for indent, code in found]
 
 
-def test_readmes_example_runs(capsys):
-    (example,) = blocks("README.md", "python")
+def test_the_packages_example_runs_and_readmes_is_its_beginning(capsys):
+    (begins,), (example,) = (blocks(page, "python") for page in ("README.md", "docs/package.md"))
+    assert [line for line in begins.splitlines() if line not in example.splitlines()] == []
     space = {}
     exec(example, space)
     assert float(capsys.readouterr().out.splitlines()[0].split("(")[1].split(",")[0].rstrip(")")) < 1e-3
