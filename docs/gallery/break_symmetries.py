@@ -2,10 +2,12 @@
 Break the symmetries
 ====================
 
-A far-field pattern does not tell where in its frame the object lies, whether it is the object or its conjugate flip
-(the twin), nor its global phase. A network that is trained to invert patterns is asked for one of these copies, and
-the pattern does not say which. Algorithm 1 of `arXiv:2403.15448 <https://arxiv.org/abs/2403.15448>`_ chooses one copy
-of each object before any learning, the same for all of them; :doc:`/why-symmetries-hurt` goes on from here.
+A far-field pattern does not tell where in its frame the object lies, whether it is
+the object or its conjugate flip (the twin), nor its global phase. A network that is
+trained to invert patterns is asked for one of these copies, and the pattern does
+not say which. Algorithm 1 of `arXiv:2403.15448 <https://arxiv.org/abs/2403.15448>`_
+chooses one copy of each object before any learning, the same for all of them;
+:doc:`/why-symmetries-hurt` goes on from here.
 """
 
 # %%
@@ -29,7 +31,8 @@ copies = {
     "conjugate flip": conjugate_flip(crystal),
     "phase + 2 rad": rotate_phase(crystal, 2.0),
 }
-patterns = farfield.measure(torch.stack(list(copies.values())))  # (4, 64, 64), DC in the centre
+objects = torch.stack(list(copies.values()))
+patterns = farfield.measure(objects)  # (4, 64, 64), DC in the centre
 apart = (patterns - patterns[0]).abs().max() / patterns.max()
 print(f"the patterns differ by at most {apart:.0e} of their maximum")
 assert apart < 1e-5
@@ -38,9 +41,10 @@ assert apart < 1e-5
 # One form for all
 # ----------------
 #
-# The content is centred, flipped where the phase of the first frequency asks for it, and turned so that DC is real.
+# The content is centred, flipped where the phase of the first frequency asks for
+# it, and turned so that DC is real.
 
-broken = farfield.break_symmetries(torch.stack(list(copies.values())))
+broken = farfield.break_symmetries(objects)
 apart = (broken - broken[0]).abs().max()
 print(f"after breaking, the copies differ by at most {apart:.0e}")
 assert apart < 1e-4
@@ -50,17 +54,17 @@ PHASES = sns.husl_palette(256, s=0.9, l=0.7, as_cmap=True)
 
 def show(axes, field, title=""):
     """Draw phase as colour and magnitude as brightness."""
-    phase, brightness = np.angle(field), np.abs(field).clip(0, 1)
-    axes.imshow(phase, PHASES, vmin=-np.pi, vmax=np.pi, alpha=brightness, interpolation="nearest")
+    brightness = np.abs(field).clip(0, 1)
+    axes.imshow(np.angle(field), PHASES, vmin=-np.pi, vmax=np.pi, alpha=brightness)
     axes.set(facecolor="black", xticks=[], yticks=[], title=title)
 
 
 figure = plt.figure(figsize=(9.5, 3.5), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[2, 1])
 grid = left.subplots(2, 4)
-for (name, copy), chosen, (above, below) in zip(copies.items(), broken, grid.T, strict=True):
-    show(above, copy.numpy(), name)
-    show(below, chosen.numpy())
+for column, name, copy, chosen in zip(grid.T, copies, objects, broken, strict=True):
+    show(column[0], copy.numpy(), name)
+    show(column[1], chosen.numpy())
 grid[0, 0].set_ylabel("before")
 grid[1, 0].set_ylabel("after breaking")
 axes = right.subplots()
