@@ -6,10 +6,12 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+import torch
 
 from farfield.learning import OBJECTIVES
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "docs/gallery").glob("*.py"))
+DOCS = Path(__file__).parents[1] / "docs"
+EXAMPLES = sorted((DOCS / "gallery").glob("*.py"))
 LANGUAGE = {"farfield", "matplotlib", "numpy", "pathlib", "scipy", "seaborn", "tempfile", "torch", "warnings"}
 
 
@@ -45,3 +47,12 @@ def test_an_example_asserts_by_public_names(path):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 8
+
+
+def test_the_whole_is_drawn_with_its_scores():
+    space = runpy.run_path(DOCS / "whole.py")["draw"].__globals__
+    space["learned"] = lambda pattern: torch.zeros(1, 32, 32, dtype=torch.complex64)  # nothing is trained here
+    drawn = space["draw"]()
+    scores = [text.get_text() for axes in drawn.axes for text in axes.texts]
+    assert scores[0] == "1.00"
+    assert int(scores[1].removeprefix("$10^{").removesuffix("}$")) < -6
