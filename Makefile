@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup results reproduction report wheels test pandas oldest dist bench bench-gpu lint lock clean
+.PHONY: help setup results reproduction report docs wheels test pandas oldest dist bench bench-gpu lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -81,6 +81,12 @@ bench: setup ## speed and quality of iterative methods, of volumes and of traini
 bench-gpu: setup ## speed of iterations, training and SA-MSE on a CUDA GPU, into results/benchmarks
 	$(BIN)/python benchmarks/gpu.py results/benchmarks
 
+# Every page anew (-E): what Sphinx keeps of one knows nothing of a change in docs/*.py.
+docs: setup ## the site, into docs/_build/html; what is broken, missing or not linked ends it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m pytest tests/test_docstrings.py
+	$(BIN)/sphinx-build -E -W --keep-going --quiet --jobs auto docs docs/_build/html
+
 lint: setup ## ruff, snakefmt and snakemake's own linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -94,5 +100,5 @@ lock: ## requirements.txt anew from pyproject.toml (needs uv)
 	  | sed -e "s/ ; python_full_version < '3.14'//" > requirements.txt
 	echo '-e .' >> requirements.txt
 
-clean: ## every result (not .venv)
-	rm -rf results .snakemake
+clean: ## every result, and the site (not .venv)
+	rm -rf results .snakemake docs/_build docs/reference

@@ -13,3 +13,4 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
     "complex-gaussian": ComplexGaussian,
     "near-field": Hologram,
 }
+"""Every problem by its name."""

@@ -15,3 +15,4 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "mlp-decoder": PerceptronDecoder,
     "hybrid": Hybrid,
 }
+"""Every network by the name that configs use."""

@@ -11,3 +11,4 @@ OBJECTIVES: dict[str, Callable[[Seen], torch.Tensor]] = {
     "amplitude-l1": amplitude_l1,
     "intensity": intensity,
 }
+"""Every misfit by the name that configs use."""

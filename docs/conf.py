@@ -1,0 +1,49 @@
+"""How Sphinx makes the site: `make docs`."""
+
+import sys
+from pathlib import Path
+
+import farfield
+
+sys.path.insert(0, str(Path(__file__).parent))  # for doors and links, beside this file
+
+project = "farfield"
+author = "The farfield developers"
+version = release = farfield.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "doors",
+    "links",
+]
+exclude_patterns = ["_build"]
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:obj", ".*"),  # what stands in single backticks is a link where it is a public name, and code elsewhere
+    ("py:class", ".*"),  # types of other packages, whose pages are not read here
+]
+default_role = "py:obj"
+
+myst_heading_anchors = 4
+highlight_language = "none"  # what is indented in Markdown are commands and what they print
+
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "farfield"
+html_show_copyright = False
+html_show_sourcelink = False
+html_theme_options = {
+    "header_links_before_dropdown": 8,
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+}

@@ -1,0 +1,49 @@
+"""What the site makes of Markdown that is there for GitHub too: links out of docs/, titles, and what lies below a page."""
+
+import re
+
+from sphinx.application import Sphinx
+
+OUTSIDE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "config/README.md": "configuration.md",
+    "src/farfield/__main__.py": "reference/command-line.rst",
+}
+"""Pages of the site for files outside docs/; a folder of the code is its door's page, and other files are downloads."""
+
+BELOW = {
+    "studies": ["learned-starts", "data-or-physics"],
+    "reference": ["reference/farfield", "reference/command-line", "configuration"],
+    "background": ["choices", "performance", "reproduction/README", "architecture", "changelog"],
+    "reproduction/README": ["paper/README", "[a-z]*", "invariant/*", "passive/*", "strategies/*"],
+    "reproduction/paper/README": ["[a-z]*"],
+}
+"""What the navigation has below a page. Written into the page, GitHub would show it."""
+
+
+def inside(target: str) -> str:
+    """Page of the site for a file or a folder of the repository, or the file itself."""
+    if folder := re.fullmatch(r"src/(farfield(?:/[a-z]+)*)", target):
+        return f"reference/{folder[1].replace('/', '.')}.rst"
+    return OUTSIDE.get(target, f"../{target}")
+
+
+def read(app: Sphinx, page: str, source: list[str]) -> None:
+    """Turn links out of docs/, give a table the title of its caption, and add what lies below."""
+    if page.startswith("reference/"):
+        return
+    up, text = "../" * page.count("/"), source[0]
+    text = re.sub(rf"\]\({up}\.\./(?!\.)([^)#]+)", lambda found: f"]({up}{inside(found[1])}", text)
+    if not re.search(r"^# |^```\{include", text, re.M):
+        caption = re.match(r"\*\*(.+?)\.?\*\*", text)
+        text = f"# {caption[1] if caption else page.rpartition('/')[2].capitalize()}\n\n{text}"
+    if page in BELOW:
+        text += "\n".join(["\n```{toctree}", ":hidden:", ":glob:", "", *BELOW[page], "```", ""])
+    source[0] = text
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Tell Sphinx."""
+    app.connect("source-read", read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
