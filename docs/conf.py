@@ -34,16 +34,19 @@ highlight_language = "none"  # what is indented in Markdown are commands and wha
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 numpydoc_show_class_members = False
 
+html_sidebars = {page: [] for page in ("index", "measured", "extend", "cluster", "why-symmetries-hurt")}  # none below
 html_theme = "pydata_sphinx_theme"
 html_title = "farfield"
 html_show_copyright = False
 html_show_sourcelink = False
 html_theme_options = {
     "header_links_before_dropdown": 8,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
-    "show_nav_level": 1,
 }

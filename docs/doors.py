@@ -62,8 +62,10 @@ def _said_of(full: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Take the bars of |F| and the star of (batch, *frame) as they are, outside of code."""
-    return re.sub(r"(`+[^`]+`+)|(\||(?<=[ (])\*(?=\w+[,)]))", lambda found: found[1] or f"\\{found[2]}", text)
+    """Take the bars of |F|, the star of (batch, *frame) and the colons of FILE::/path as they stand, but in code."""
+    return re.sub(
+        r"(`+[^`]+`+)|(\||(?<=[ (])\*(?=\w+[,)])|(?<=\w):(?=:/))", lambda found: found[1] or f"\\{found[2]}", text
+    )
 
 
 def _title(text: str, line: str = "=") -> list[str]:
@@ -95,8 +97,12 @@ def _module_page(module: ModuleType, known: dict[int, str]) -> list[str]:
     """What a module holds; what has a page of its own is linked."""
     said = _said(module)
     own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-    names = [name for name in own if name[0] != "_" and name not in said]
-    elsewhere = [f"`{name} <{known[id(getattr(module, name))]}>`" for name in names if id(getattr(module, name)) in known]
+    names = [
+        name for name in own if name[0] != "_" and name not in said and hasattr(getattr(module, name), "__name__")
+    ]
+    elsewhere = [
+        f"`{name} <{known[id(getattr(module, name))]}>`" for name in names if id(getattr(module, name)) in known
+    ]
     lines = [*_title(module.__name__.rpartition(".")[2]), f".. automodule:: {module.__name__}", ""]
     if elsewhere:
         lines += [f"With pages of their own: {', '.join(elsewhere)}.", ""]
@@ -121,7 +127,8 @@ def _door_page(door: ModuleType, known: dict[int, str]) -> list[str]:
             first = said.split("\n\n")[0].replace("\n", " ")
             lines += [f"   * - :py:obj:`{name} <{full}>`", f"     - {escaped(first)}"]
         lines += [""]
-    below = [known[id(value)] for value in named(door).values()]
+    values = sorted(named(door).values(), key=inspect.ismodule)  # names first, modules below them
+    below = [known[id(value)] for value in values]
     own = [f"   {full}" for full in below if full.rpartition(".")[0] == door.__name__]
     return [*lines, ".. toctree::", "   :hidden:", "", *own, ""]
 
@@ -142,14 +149,14 @@ def pages() -> dict[str, list[str]]:
 def _command_line() -> list[str]:
     """The command's options, as its own help says them."""
     (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
-    lines = [*_title("Command line"), ".. program:: farfield", ""]
+    lines = _title("Command line")
     for choice in commands._choices_actions:
         parser = commands.choices[choice.dest]
         formatter = parser._get_formatter()
-        lines += [*_title(parser.prog, "-"), escaped(choice.help), "", f".. program:: {parser.prog}", ""]
+        lines += [*_title(parser.prog, "-"), f"{escaped(choice.help).capitalize()}.", ""]
         for action in parser._actions[1:]:  # the first is --help
-            lines += [f".. option:: {formatter._format_action_invocation(action)}", ""]
-            lines += [f"   {escaped(formatter._expand_help(action)) if action.help else ''}", ""]
+            said = escaped(formatter._expand_help(action)) if action.help else ""
+            lines += [f"``{formatter._format_action_invocation(action)}``", f"   {said}", ""]
     return lines
 
 

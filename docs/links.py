@@ -1,4 +1,4 @@
-"""What the site makes of Markdown that is there for GitHub too: links out of docs/, titles, and what lies below a page."""
+"""What the site makes of Markdown that GitHub shows too: links out of docs/, titles, and what lies below a page."""
 
 import re
 
@@ -10,13 +10,14 @@ OUTSIDE = {
     "config/README.md": "configuration.md",
     "src/farfield/__main__.py": "reference/command-line.rst",
 }
-"""Pages of the site for files outside docs/; a folder of the code is its door's page, and other files are downloads."""
+"""Pages for files outside docs/; a folder of the code has the page of its door, and other files are downloads."""
 
 BELOW = {
     "studies": ["learned-starts", "data-or-physics"],
+    "learned-starts": [f"reproduction/{study}/*" for study in ("passive", "strategies", "invariant")],
     "reference": ["reference/farfield", "reference/command-line", "configuration"],
     "background": ["choices", "performance", "reproduction/README", "architecture", "changelog"],
-    "reproduction/README": ["paper/README", "[a-z]*", "invariant/*", "passive/*", "strategies/*"],
+    "reproduction/README": ["paper/README", "[a-z]*"],
     "reproduction/paper/README": ["[a-z]*"],
 }
 """What the navigation has below a page. Written into the page, GitHub would show it."""
@@ -36,8 +37,9 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
     up, text = "../" * page.count("/"), source[0]
     text = re.sub(rf"\]\({up}\.\./(?!\.)([^)#]+)", lambda found: f"]({up}{inside(found[1])}", text)
     if not re.search(r"^# |^```\{include", text, re.M):
-        caption = re.match(r"\*\*(.+?)\.?\*\*", text)
-        text = f"# {caption[1] if caption else page.rpartition('/')[2].capitalize()}\n\n{text}"
+        caption = re.match(r"\*\*(.+?)\.?\*\* ?", text)
+        title = caption[1] if caption else page.rpartition("/")[2].capitalize()
+        text = f"# {title}\n\n{text[caption.end() if caption else 0 :]}"
     if page in BELOW:
         text += "\n".join(["\n```{toctree}", ":hidden:", ":glob:", "", *BELOW[page], "```", ""])
     source[0] = text

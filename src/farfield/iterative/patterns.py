@@ -129,7 +129,7 @@ def read_patterns(
 
     Parameters
     ----------
-    intensity : torch.Tensor, float
+    intensity : torch.Tensor, float, shape (…, M, M)
     mask : torch.Tensor, bool, shape (M, M) or as the patterns', optional
         True where the intensity was measured.
     quantum : float or torch.Tensor, shape (M, M) or as the patterns', optional

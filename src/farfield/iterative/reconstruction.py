@@ -172,6 +172,14 @@ def reconstruct(
         If the patterns are not square (volumes may be oblong), even and finite, have nothing measured or no DC in the
         centre, the start is not of their shape, not finite or empty, or an option is out of range; or if a GPU's
         memory, or for volumes any, does not suffice.
+
+    Examples
+    --------
+    >>> import farfield
+    >>> crystals = farfield.simulate(2, 16, seed=0)
+    >>> found = farfield.reconstruct(farfield.measure(crystals), seed=0)
+    >>> found.solved.tolist(), bool((farfield.symmetry_adjusted_mse(crystals, found.objects) < 1e-6).all())
+    ([True, True], True)
     """
     if keep not in get_args(Keep):
         raise ValueError(f"expected keep as one of {', '.join(get_args(Keep))}, got {keep!r}; choose one")

@@ -41,8 +41,10 @@ def watch(intensity: Intensity, recipe: str | None = None, **options: Any) -> It
 
     Parameters
     ----------
-    intensity, recipe
+    intensity : torch.Tensor, float, shape (…, M, M)
         As for `reconstruct`; all patterns run as one batch.
+    recipe : str, optional
+        As for `reconstruct`.
     **options
         Its seed, mask, support, fixed, values, free, quantum, variance, background, oversampling, beta, shrinkwrap,
         start, dimensions and mask_outliers.

@@ -88,7 +88,7 @@ def look(intensity: torch.Tensor, mask: torch.Tensor | None, background: Backgro
     ----------
     intensity : torch.Tensor, float, shape (…, M, M)
     mask : torch.Tensor, bool, shape (M, M) or (…, M, M), or None
-    background : torch.Tensor, float, str or None
+    background : torch.Tensor of shape (M, M) or (…, M, M), float, str or None
         None if nothing was said of it; beyond one for each pixel there may be more.
     dims : int
         Axes of a pattern: 3 for volumes.

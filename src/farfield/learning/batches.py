@@ -223,7 +223,7 @@ def bring_near(objects: Source) -> Source | _Scratch:
 
     Returns
     -------
-    torch.Tensor, numpy.ndarray, xarray.DataArray or a reader of the copy
+    torch.Tensor, numpy.ndarray, xarray.DataArray or a reader of the copy, shape (samples, N, N)
         The copy, to be sliced like the others and gone with this process; `objects` themselves where they are in
         memory, and where the temporary folder is, or has no room to spare.
     """

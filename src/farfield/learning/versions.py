@@ -33,7 +33,7 @@ def vary(
 
     Returns
     -------
-    tuple of torch.Tensor
+    tuple of torch.Tensor, shapes (batch, M, M) and (batch, 2, N, N)
         Still each other's pattern and object.
     """
     drawn = torch.randint(versions, (len(inputs),), generator=generator).to(inputs.device)

@@ -131,7 +131,9 @@ def in_voxels(density: np.ndarray, *, support: np.ndarray | None = None) -> Crys
 
     Parameters
     ----------
-    density, support
+    density : numpy.ndarray, complex, shape (F, M, N)
+        As of `in_laboratory`.
+    support : numpy.ndarray, bool, shape (F, M, N), optional
         As of `in_laboratory`.
 
     Returns

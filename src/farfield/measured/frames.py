@@ -72,7 +72,9 @@ class Scan(NamedTuple):
     ----------
     frames : sequence of numpy.ndarray, shape (rows, columns) each
         In order; they stay on the disk until they are asked for by number, where the format allows.
-    mask, amplitude, geometry, notes
+    mask : numpy.ndarray, bool, shape (rows, columns) or (frames, rows, columns), or None
+        As of `Frames`.
+    amplitude, geometry, notes
         As of `Frames`.
     """
 

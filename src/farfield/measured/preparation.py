@@ -69,11 +69,11 @@ def prepare(
     ----------
     data : numpy.ndarray, shape (rows, columns)
         Counts, or intensities in any unit.
-    mask : numpy.ndarray, bool, optional
+    mask : numpy.ndarray, bool, shape (rows, columns) or the whole detector's, optional
         True where the frame was measured.
-    flat : numpy.ndarray, optional
+    flat : numpy.ndarray, shape (rows, columns) or the whole detector's, optional
         Response of the pixels, in any unit.
-    dark : numpy.ndarray, optional
+    dark : numpy.ndarray, shape (rows, columns) or the whole detector's, optional
         Mean frame without a beam, at the exposure of the data and in the unit of their intensity.
     monitor : float, optional
         What the intensity is divided by: beam, exposure.

@@ -222,8 +222,8 @@ def read_mask(path: str | Path) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        Booleans, True where measured, of two or three axes.
+    numpy.ndarray, bool, shape (rows, columns) or (frames, rows, columns)
+        True where measured.
 
     Raises
     ------
@@ -253,8 +253,8 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        One array of two or three axes, as the file holds it.
+    numpy.ndarray, shape (rows, columns) or (frames, rows, columns)
+        As the file holds it.
 
     Raises
     ------

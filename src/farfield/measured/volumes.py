@@ -96,9 +96,11 @@ def prepare_scan(
         Counts, or intensities in any unit, in the order of the rocking angle: `Scan.frames`, or an array.
     mask : numpy.ndarray, bool, shape (rows, columns) or (frames, rows, columns), optional
         True where measured.
-    flat, dark, region, amplitude
+    flat, dark : numpy.ndarray, shape (rows, columns) or the whole detector's, optional
         As for `preparation.prepare`; the dark is at the exposure of one frame.
-    monitor : sequence of float, optional
+    region, amplitude
+        As for `preparation.prepare`.
+    monitor : sequence of float, or numpy.ndarray of shape (frames,), optional
         Beam of each frame; frames are divided by it over its mean, so that counts stay counts.
     centre : {"peak", "mass", "frame"}
         DC is the brightest frame's number, and in rows and columns the sum's of all frames slightly blurred maximum;

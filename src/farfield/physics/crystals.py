@@ -237,6 +237,13 @@ def simulate(
     References
     ----------
     Zhang et al., arXiv:2403.15448, "Evaluation dataset"; Hirth & Lothe, Theory of Dislocations.
+
+    Examples
+    --------
+    >>> import farfield
+    >>> crystals = farfield.simulate(3, 32, seed=0)
+    >>> tuple(crystals.shape), bool((crystals[:2] == farfield.simulate(2, 32, seed=0)).all())
+    ((3, 32, 32), True)
     """
     if count < 1:
         raise ValueError(f"expected a count of at least 1, got {count}; ask for at least one crystal")

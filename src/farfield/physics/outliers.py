@@ -48,11 +48,11 @@ class Outliers(NamedTuple):
 
     Attributes
     ----------
-    hot : numpy.ndarray, bool
+    hot : numpy.ndarray, bool, shape (…, rows, columns)
         Single pixels far above their neighbours.
-    flagged : numpy.ndarray, bool
+    flagged : numpy.ndarray, bool, shape (…, rows, columns)
         Values that stand for "not measured": NaN, infinite, -1 and -2, an integer type's largest.
-    lines : numpy.ndarray, bool
+    lines : numpy.ndarray, bool, shape (…, rows, columns)
         Whole rows, columns or modules of one value.
     """
 
@@ -238,7 +238,7 @@ def sentences(outliers: Outliers, data: np.ndarray) -> list[str]:
     Parameters
     ----------
     outliers : Outliers
-    data : numpy.ndarray
+    data : numpy.ndarray, shape (…, rows, columns)
         Where they were found.
 
     Returns

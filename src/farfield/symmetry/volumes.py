@@ -68,8 +68,10 @@ def transfer_in_space(
 
     Parameters
     ----------
-    intensity, estimates, mask
-        As of `phase_retrieval_transfer_function`.
+    intensity : torch.Tensor, float, shape (…, D, H, W)
+        As of `phase_retrieval_transfer_function`, and so are estimates and mask.
+    estimates : torch.Tensor, complex, shape (…, starts, depth, height, width)
+    mask : torch.Tensor, bool, shape (D, H, W) or as the intensity, optional
     steps : torch.Tensor, float64, shape (3, 3)
         Rows are the steps (x, y, z) from one pixel to the next along each axis of the pattern, 2π included, in 1/nm
         (or another unit, which then is that of the width).

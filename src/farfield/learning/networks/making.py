@@ -22,7 +22,17 @@ def encoder_of(name: str) -> tuple[str, ...]:
 
 
 def options(name: str) -> dict[str, Any]:
-    """Return the options that a network takes beside its image size and oversampling, with their types."""
+    """Return the options that a network takes beside its image size and oversampling, with their types.
+
+    Parameters
+    ----------
+    name : str
+        A key of `NETWORKS`.
+
+    Returns
+    -------
+    dict of str to type
+    """
     parameters = list(inspect.signature(NETWORKS[name], eval_str=True).parameters.values())[2:]
     return {parameter.name: parameter.annotation for parameter in parameters}
 

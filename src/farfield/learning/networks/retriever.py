@@ -148,6 +148,18 @@ def load(path: str | Path, device: str = "cpu") -> Retriever:
     ------
     ValueError
         If the file is none of farfield's, is truncated, describes no network, or holds the weights of another.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import farfield
+    >>> from farfield.learning import Settings, fit
+    >>> crystals = farfield.simulate(12, 16, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained = fit("unet", crystals[:8], crystals[8:], Settings(epochs=1, batch_size=4), folder=folder)
+    ...     network = farfield.load(f"{folder}/final.safetensors")
+    >>> tuple(network(farfield.measure(crystals)).shape)
+    (12, 16, 16)
     """
     tensors, description = weights.read(path, "farfield", device, "model")
     try:
