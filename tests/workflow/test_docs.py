@@ -1,4 +1,4 @@
-"""What README, docs/package.md and docs/extend.md show is run as it stands there."""
+"""What README, docs/package.md and the how-tos show is run as it stands there."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from farfield.__main__ import main
 from farfield.iterative import ALGORITHMS, Shrinkwrap, parse, reconstruct
 from farfield.learning import networks, training
 from farfield.learning.objectives import OBJECTIVES
@@ -86,3 +87,14 @@ def test_the_problem_of_the_page_is_one():
     assert torch.allclose(problem.forward(copies), problem.forward(objects))
     assert torch.equal(problem.canonical(copies), problem.canonical(objects))
     assert float(problem.error(objects, copies).max()) < 1e-6
+
+
+def test_the_frame_of_the_page_is_believed(monkeypatch, tmp_path, capsys):
+    page = (ROOT / "docs/measured.md").read_text()
+    beginning = page[page.index("## A frame to begin with") : page.index("## Look first")]
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("docs/measured.md", "python")[0], {})
+    for command in re.findall(r"^    farfield (.*)", beginning, re.M):
+        main(command.split())
+    assert [path.suffix for path in sorted(tmp_path.glob("frame*"))] == [".png", ".cxi", ".png", ".tif"]
+    assert capsys.readouterr().out.splitlines()[-1].startswith("believed: ")
