@@ -101,4 +101,4 @@ lock: ## requirements.txt anew from pyproject.toml (needs uv)
 	echo '-e .' >> requirements.txt
 
 clean: ## every result, and the site (not .venv)
-	rm -rf results .snakemake docs/_build docs/reference
+	rm -rf results .snakemake docs/_build docs/reference docs/examples

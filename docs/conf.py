@@ -17,10 +17,20 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
     "doors",
     "links",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery", "sg_execution_times.rst", "**/sg_execution_times.rst"]
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "examples",
+    "filename_pattern": "",  # all are run,
+    "run_stale_examples": True,  # at every build, for farfield may have changed
+    "parallel": 2,
+    "download_all_examples": False,
+    "show_signature": False,
+}
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:obj", ".*"),  # what stands in single backticks is a link where it is a public name, and code elsewhere

@@ -1,6 +1,7 @@
 """What the site makes of Markdown that GitHub shows too: links out of docs/, titles, and what lies below a page."""
 
 import re
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
@@ -15,7 +16,7 @@ OUTSIDE = {
 BELOW = {
     "studies": ["learned-starts", "data-or-physics"],
     "learned-starts": [f"reproduction/{study}/*" for study in ("passive", "strategies", "invariant")],
-    "reference": ["reference/farfield", "reference/command-line", "configuration"],
+    "reference": ["package", "reference/farfield", "reference/command-line", "configuration"],
     "background": ["choices", "performance", "reproduction/README", "architecture", "changelog"],
     "reproduction/README": ["paper/README", "[a-z]*"],
     "reproduction/paper/README": ["[a-z]*"],
@@ -45,7 +46,13 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = text
 
 
+def include(app: Sphinx, path: Path, page: str, source: list[str]) -> None:
+    """Turn README's link to the folder of examples to the gallery that is made of it."""
+    source[0] = source[0].replace("](docs/gallery)", "](docs/examples/index.rst)")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx."""
     app.connect("source-read", read)
+    app.connect("include-read", include)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
