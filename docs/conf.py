@@ -15,7 +15,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "doors",
@@ -25,7 +24,7 @@ exclude_patterns = ["_build", "gallery", "sg_execution_times.rst", "**/sg_execut
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "examples",
-    "filename_pattern": "",  # all are run,
+    "filename_pattern": "",  # all are run
     "run_stale_examples": True,  # at every build, for farfield may have changed
     "parallel": 2,
     "download_all_examples": False,
