@@ -33,7 +33,7 @@ def inside(target: str) -> str:
 
 def read(app: Sphinx, page: str, source: list[str]) -> None:
     """Turn links out of docs/, give a table the title of its caption, and add what lies below."""
-    if page.startswith("reference/"):
+    if app.env.doc2path(page).suffix != ".md":  # written for the site alone
         return
     up, text = "../" * page.count("/"), source[0]
     text = re.sub(rf"\]\({up}\.\./(?!\.)([^)#]+)", lambda found: f"]({up}{inside(found[1])}", text)
