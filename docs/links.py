@@ -16,6 +16,7 @@ OUTSIDE = {
 BELOW = {
     "studies": ["learned-starts", "data-or-physics"],
     "learned-starts": [f"reproduction/{study}/*" for study in ("passive", "strategies", "invariant")],
+    "data-or-physics": ["reproduction/co-driven/*"],
     "reference": ["package", "reference/farfield", "reference/command-line", "configuration"],
     "background": ["choices", "performance", "reproduction/README", "architecture", "changelog"],
     "reproduction/README": ["paper/README", "[a-z]*"],
@@ -39,7 +40,9 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
     text = re.sub(rf"\]\({up}\.\./(?!\.)([^)#]+)", lambda found: f"]({up}{inside(found[1])}", text)
     if not re.search(r"^# |^```\{include", text, re.M):
         caption = re.match(r"\*\*(.+?)\.?\*\* ?", text)
-        title = caption[1] if caption else page.rpartition("/")[2].capitalize()
+        name = page.removeprefix("reproduction/")
+        title = caption[1] if caption else name.capitalize()
+        title += f" ({name})" if "/" in name else ""  # studies have tables of one caption
         text = f"# {title}\n\n{text[caption.end() if caption else 0 :]}"
     if page in BELOW:
         text += "\n".join(["\n```{toctree}", ":hidden:", ":glob:", "", *BELOW[page], "```", ""])
