@@ -81,7 +81,7 @@ bench: setup ## speed and quality of iterative methods, of volumes and of traini
 bench-gpu: setup ## speed of iterations, training and SA-MSE on a CUDA GPU, into results/benchmarks
 	$(BIN)/python benchmarks/gpu.py results/benchmarks
 
-# Every page anew (-E): what Sphinx keeps of one knows nothing of a change in docs/*.py.
+# Names in single backticks that are no public ones stay code. Every page anew (-E): what Sphinx keeps of one knows nothing of a change in docs/*.py.
 docs: setup ## the site, into docs/_build/html; what is broken, missing or not linked ends it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python -m pytest tests/test_docstrings.py

@@ -58,7 +58,7 @@ def _said_of(full: str) -> str:
     """What is said of a constant that a door names, where it stands."""
     door, _, name = full.rpartition(".")
     modules = [module for key, module in sys.modules.items() if key.startswith(f"{door}.")]
-    return next((_said(module)[name] for module in modules if name in _said(module)), "")
+    return next(said[name] for said in map(_said, modules) if name in said)
 
 
 def escaped(text: str) -> str:
@@ -153,7 +153,7 @@ def _command_line() -> list[str]:
     for choice in commands._choices_actions:
         parser = commands.choices[choice.dest]
         formatter = parser._get_formatter()
-        lines += [*_title(parser.prog, "-"), f"{escaped(choice.help).capitalize()}.", ""]
+        lines += [*_title(parser.prog, "-"), f"{escaped(choice.help[:1].upper() + choice.help[1:])}.", ""]
         for action in parser._actions[1:]:  # the first is --help
             said = escaped(formatter._expand_help(action)) if action.help else ""
             lines += [f"``{formatter._format_action_invocation(action)}``", f"   {said}", ""]

@@ -38,7 +38,7 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
         return
     up, text = "../" * page.count("/"), source[0]
     text = re.sub(rf"\]\({up}\.\./(?!\.)([^)#]+)", lambda found: f"]({up}{inside(found[1])}", text)
-    if not re.search(r"^# |^```\{include", text, re.M):
+    if not re.match(r"# |```\{include", text):
         caption = re.match(r"\*\*(.+?)\.?\*\* ?", text)
         name = page.removeprefix("reproduction/")
         title = caption[1] if caption else name.capitalize()

@@ -45,9 +45,9 @@ class Frames(NamedTuple):
 
     Attributes
     ----------
-    data : numpy.ndarray
-        (rows, columns) or (frames, rows, columns): real numbers as the file holds them, in native byte order. Mapped
-        from the disk, read-only, where the format allows.
+    data : numpy.ndarray, shape (rows, columns) or (frames, rows, columns)
+        Real numbers as the file holds them, in native byte order. Mapped from the disk, read-only, where the format
+        allows.
     mask : numpy.ndarray or None
         Booleans, (rows, columns) or of data's shape, True where measured, if the file has a mask of its own.
     amplitude : bool

@@ -32,8 +32,8 @@ def method(
     oversampling : int
     model : Denoiser
         On the device. What it was trained on tells whether objects are complex, real or not negative.
-    start : torch.Tensor
-        Objects of any frame, as many as there will be patterns, or one (height, width) for all.
+    start : torch.Tensor, complex, shape (samples, height, width) or (height, width)
+        Objects of any frame, as many as there will be patterns, or one for all.
     device : torch.device
 
     Returns

@@ -103,8 +103,7 @@ def method(
         ``frame``, or what the ``start`` shows. Or a ``budget`` alone, of starts that escalate.
     oversampling : int
     seed : int
-    start : torch.Tensor or None
-        Objects (samples, N, N) or (N, N).
+    start : torch.Tensor, complex, shape (samples, N, N) or (N, N), or None
     device : torch.device
 
     Returns
