@@ -135,14 +135,20 @@ def alone(run):
                 other.send_signal(signal.SIGCONT)
 
 
-def at_work(slurm, folder):
-    """Jobs of a study that wait or run, and its processes; one that ended without slurmctld is long COMPLETING."""
-    processes = {}
+def processes(folder):
+    """Processes of a study, wherever on this machine SLURM has put them, and what each of them was called by."""
+    found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # what has ended meanwhile
             if Path(process.cwd()) == folder and process.status() != psutil.STATUS_ZOMBIE:
-                processes[process.pid] = " ".join(process.cmdline())
-    return slurm.jobs("PENDING", "RUNNING", folder=folder) | processes
+                found[process] = " ".join(process.cmdline())
+    return found
+
+
+def at_work(slurm, folder):
+    """Jobs of a study that wait or run, and its processes; one that ended without slurmctld is long COMPLETING."""
+    left = {process.pid: called for process, called in processes(folder).items()}
+    return slurm.jobs("PENDING", "RUNNING", folder=folder) | left
 
 
 def interrupt(slurm, run):
@@ -179,8 +185,12 @@ def disturb(slurm, folder):
     for _ in range(2):  # a job that is just being submitted escapes Ctrl-C, seldom; `recover` would find it
         seen["after Ctrl-C"] = interrupt(slurm, run)
         if seen["after Ctrl-C"]:
-            slurm.answer("scancel", *slurm.jobs(folder=folder))
-            wait_until(lambda: not at_work(slurm, folder), "cancelled jobs do not end", 120)
+            for number in slurm.jobs(folder=folder):
+                slurm.answer("scancel", number)
+            wait_until(lambda: not slurm.jobs("PENDING", "RUNNING", folder=folder), "cancelled jobs do not end", 120)
+            for process in processes(folder):  # of a job whose Snakemake was told to end while it held its own lock
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         run = submit(slurm, folder)
         if not seen["after Ctrl-C"]:
             break
@@ -195,10 +205,9 @@ def disturb(slurm, folder):
 
 def find_training(folder):
     """Return the process of a folder's training, wherever on this machine SLURM has put it."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):  # what has ended meanwhile
-            if Path(process.cwd()) == folder and re.search(r"python\S* \S+train\.py$", " ".join(process.cmdline())):
-                return process
+    for process, called in processes(folder).items():
+        if re.search(r"python\S* \S+train\.py$", called):
+            return process
     raise AssertionError(f"no training runs in {folder}")
 
 

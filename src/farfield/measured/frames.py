@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.constants import c, h
 
+InOrder = np.ndarray | Sequence
+"""Frames one after another; what they are is not told, as who checks one item of a sequence reads a file."""
+
 
 class Geometry(NamedTuple):
     """Where the detector stood; each is None where the file does not say.
@@ -78,7 +81,7 @@ class Scan(NamedTuple):
         As of `Frames`.
     """
 
-    frames: np.ndarray | Sequence[np.ndarray]
+    frames: InOrder
     mask: np.ndarray | None
     amplitude: bool
     geometry: Geometry
@@ -89,7 +92,7 @@ class Found(NamedTuple):
     """What the reader of a format returns: arrays as they lie in the file, or stay there, and whence they are."""
 
     source: str
-    data: np.ndarray | Sequence[np.ndarray]
+    data: InOrder
     mask: np.ndarray | None = None
     amplitude: bool = False
     geometry: Geometry = Geometry()

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from farfield.machine.shapes import check_whole
 from farfield.measured.detector import SMALLEST, Frame, Pair, Region, check_mask, correct, cut, read, single, sized
+from farfield.measured.frames import InOrder
 from farfield.measured.preparation import (
     CENTRES,
     SMOOTH,
@@ -40,7 +41,7 @@ Sides = int | tuple[int, ...]
 class _Scan(NamedTuple):
     """Frames, and what belongs to each of them."""
 
-    frames: np.ndarray | Sequence[np.ndarray]
+    frames: InOrder
     mask: np.ndarray | None  # True where measured, of one frame or of all
     amplitude: bool
     monitor: np.ndarray  # relative to its mean
@@ -72,7 +73,7 @@ class _Whole(NamedTuple):
 
 
 def prepare_scan(
-    frames: np.ndarray | Sequence[np.ndarray],
+    frames: InOrder,
     *,
     mask: np.ndarray | None = None,
     flat: np.ndarray | None = None,
@@ -138,7 +139,7 @@ def prepare_scan(
     return _fill(scan, seen, whole, kept, bins, background)
 
 
-def _check_frames(frames: np.ndarray | Sequence[np.ndarray]) -> Pair:
+def _check_frames(frames: InOrder) -> Pair:
     """Refuse what is no scan, and tell the shape of its frames."""
     shape = single(frames[0]).shape if len(frames) else ()
     if len(frames) < FEWEST:
