@@ -24,10 +24,10 @@ from farfield.symmetry import align
 
 truth = farfield.simulate(1, 32, seed=6)[0]
 clean = farfield.measure(truth)
-counts = photon_noise(clean, photons=1e5, seed=0) * (1e5 / clean.sum())
+counts = photon_noise(clean, photons=1e6, seed=0) * (1e6 / clean.sum())
 counts = counts.round()  # whole photons again, (64, 64)
 row, column = 9, 50
-counts[row, column] = 20_000
+counts[row, column] = 200_000
 
 # %%
 # As it is
@@ -57,7 +57,7 @@ assert bool(masked.solved)
 # Held against the truth
 # ----------------------
 
-scale = (1e5 / clean.sum()).sqrt()  # of objects whose patterns are counts
+scale = (1e6 / clean.sum()).sqrt()  # of objects whose patterns are counts
 objects = [align(truth, found.objects) / scale for found in (spoilt, masked)]
 errors = [float(((x - truth).norm() / truth.norm()) ** 2) for x in objects]
 assert errors[1] < 0.05 < errors[0]

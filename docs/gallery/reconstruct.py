@@ -50,7 +50,7 @@ assert 0.5 < found.deviance < 1.5
 same = align(truth, found.objects)
 error = float(((same - truth).norm() / truth.norm()) ** 2)
 print(f"relative error ‖A − B‖² / ‖A‖²: {error:.4f}")
-assert error < 0.01
+assert error < 0.05
 
 PHASES = sns.husl_palette(256, s=0.9, l=0.7, as_cmap=True)
 
