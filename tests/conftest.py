@@ -31,6 +31,12 @@ settings.register_profile(
 settings.load_profile("farfield")
 
 
+def pytest_collection_modifyitems(items):
+    """Where tests run two at a time, those that share the test study stay together, and those of a file."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("study" if "study" in item.fixturenames else item.path.name))
+
+
 @st.composite
 def blobs(draw, smallest: int = 9, largest: int = 24):
     """Complex noise in a random box inside a frame of zeros."""

@@ -19,7 +19,7 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
-from conftest import ROOT, SNAKEMAKE, copy_workflow
+from conftest import ROOT, SNAKEMAKE, copy_workflow, snakemake
 from slurm import Slurm, missing, wait_until
 
 from farfield.study import cluster
@@ -247,15 +247,24 @@ def cut_off(slurm, folder, quiet):
 
 
 @pytest.fixture(scope="module")
-def accidents(slurm, study, tmp_path_factory):
-    """Three users of one cluster, side by side, one of whom insists on a GPU; `study` is what is undisturbed."""
+def undisturbed(tmp_path_factory):
+    """The study as it runs on one machine."""
+    folder = copy_workflow(tmp_path_factory.mktemp("undisturbed"))
+    configure(folder / "part.yaml")
+    snakemake(folder, config="part.yaml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def accidents(slurm, undisturbed, tmp_path_factory):
+    """Three users of one cluster, side by side, one of whom insists on a GPU."""
     names = ("disturbed", "cut-off", "quiet", "insisting")
     folder, long, quiet, insisting = (copy_workflow(tmp_path_factory.mktemp(name)) for name in names)
     configure(folder / "part.yaml", device="cuda-if-available")
     training = {"epochs": EPOCHS, "learning_rate_floor": 1.0e-30, "patience": 1000}
     for where, changes in ((long, {}), (quiet, {}), (insisting, {"device": "cuda"})):
         configure(where / "part.yaml", training=training, **changes)
-        shutil.copytree(study / "results/test/data", where / "results/test/data")
+        shutil.copytree(undisturbed / "results/test/data", where / "results/test/data")
     crowd = Crowd(slurm, "gpu")
     crowd.start()
     try:
@@ -273,16 +282,16 @@ def accidents(slurm, study, tmp_path_factory):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU, and the other study was made without")
-def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents, study):
+def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents, undisturbed):
     def table(folder, name):
         return pd.read_csv(folder / "results/test" / name, dtype=str).set_index("method")
 
     for name in TABLES:
-        part, whole = (table(folder, f"tables/{name}.csv") for folder in (accidents.folder, study))
-        measured = part.columns.drop("seconds", errors="ignore")
-        pd.testing.assert_frame_equal(part[measured], whole.loc[whole.index.isin(part.index), measured])
+        found, expected = (table(folder, f"tables/{name}.csv") for folder in (accidents.folder, undisturbed))
+        measured = found.columns.drop("seconds", errors="ignore")
+        pd.testing.assert_frame_equal(found[measured], expected[measured])
     assert {"unet", "hio-tuned", "zero"} < set(table(accidents.folder, "tables/table5.csv").index)
-    texts = [(folder / "results/test/data/conditioning.csv").read_text() for folder in (accidents.folder, study)]
+    texts = [(folder / "results/test/data/conditioning.csv").read_text() for folder in (accidents.folder, undisturbed)]
     assert texts[0] == texts[1]
 
 

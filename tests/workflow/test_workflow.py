@@ -437,7 +437,7 @@ def test_a_killed_training_is_resumed_by_the_next_run(study):
     """kill -9 of everything while a training runs; the rerun resumes and ends with the same weights."""
     config = yaml.safe_load((study / "config/test.yaml").read_text())
     config["study"] = "killed"
-    config["training"] |= {"epochs": 700, "patience": 700}
+    config["training"] |= {"epochs": 400, "patience": 400}
     (study / "killed.yaml").write_text(yaml.safe_dump(config))
     folder = study / "results/killed/models/unet/after/n64/seed0"
     target = str(folder.relative_to(study) / "final.safetensors")
@@ -458,7 +458,7 @@ def test_a_killed_training_is_resumed_by_the_next_run(study):
     resumed = (folder / "final.safetensors").read_bytes()
     snakemake(study, target, "--force", config="killed.yaml")
     log = (study / "results/killed/logs/train/unet/after/n64/seed0.log").read_text()
-    assert "epoch 1/700" in log
+    assert "epoch 1/400" in log
     assert (folder / "final.safetensors").read_bytes() == resumed
 
 

@@ -12,6 +12,7 @@ if not find_spec("farfield"):  # not installed: this checkout's
 
 from farfield.learning.networks import NETWORKS
 from farfield.learning.objectives import OBJECTIVES
+from farfield.machine.attempts import KEPT
 from farfield.machine.devices import choose_device
 from farfield.machine.provenance import digest
 from farfield.problems import PROBLEMS, ComplexGaussian

@@ -76,7 +76,7 @@ rule table_sweep:
 onsuccess:
     for job in workflow.dag.jobs:
         if job.rule.name in ("train", "train_variant"):
-            rmtree(Path(job.output.final).parent / ".kept", ignore_errors=True)
+            rmtree(Path(job.output.final).parent / KEPT, ignore_errors=True)
 
 
 # Not part of `all`: it chooses settings, by the validation set, where `all` uses them.

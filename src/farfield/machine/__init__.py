@@ -4,7 +4,7 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    ["devices", "graphs", "heap", "jobs", "passes", "provenance", "shapes", "store"],
+    ["attempts", "devices", "graphs", "heap", "jobs", "passes", "provenance", "shapes", "store"],
     submod_attrs={
         "store": ["StoreError", "open_dataset", "write_dataset"],
     },

@@ -29,11 +29,12 @@ LISTS = (
 
 BESIDE = (
     "farfield.learning.tensorboard",
+    "farfield.machine.attempts",
     "farfield.machine.heap",
     "farfield.machine.jobs",
     "farfield.machine.provenance",
 )
-"""Modules that decide no number: logs, memory, and what is written beside results."""
+"""Modules that decide no number: logs, memory, and what is written beside results or kept of them."""
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:
