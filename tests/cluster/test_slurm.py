@@ -291,8 +291,8 @@ def test_tables_are_those_of_an_undisturbed_run_on_one_machine(accidents, undist
         measured = found.columns.drop("seconds", errors="ignore")
         pd.testing.assert_frame_equal(found[measured], expected[measured])
     assert {"unet", "hio-tuned", "zero"} < set(table(accidents.folder, "tables/table5.csv").index)
-    texts = [(folder / "results/test/data/conditioning.csv").read_text() for folder in (accidents.folder, undisturbed)]
-    assert texts[0] == texts[1]
+    conditioning = "results/test/data/conditioning.csv"
+    assert (accidents.folder / conditioning).read_text() == (undisturbed / conditioning).read_text()
 
 
 def test_accidents_were_accidents(accidents, slurm):

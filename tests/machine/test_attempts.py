@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from farfield.machine import attempts
+from farfield.machine import attempts, store
 
 
 @pytest.fixture
@@ -15,7 +15,8 @@ def outputs(tmp_path):
 def test_deleted_outputs_are_put_back_for_the_same_attempt_alone(outputs):
     attempts.keep(outputs, "first")
     outputs[0].unlink()
-    outputs[1].write_text("half of another")
+    with store.atomic(outputs[1]) as temporary:
+        temporary.write_text("another's")
     assert not attempts.put_back(outputs, "second")
     assert not outputs[0].exists()
     assert attempts.put_back(outputs, "first")

@@ -139,6 +139,24 @@ def test_reconstructions_are_aligned_and_told_relative_to_zero(truth, reconstruc
     assert all(axes.images[0].get_clim() == (0, 1) for axes in panels[:6])
 
 
+def test_many_methods_of_real_objects_are_shown_in_bands_which_the_truth_heads(truth, folder, monkeypatch):
+    monkeypatch.setattr(pictures, "ACROSS", 2)
+    real = store.open_dataset(truth)
+    real["object"] = real.object.real.astype("complex64")
+    store.write_dataset(real, folder / "real.zarr")
+    paths = [
+        write_reconstruction(folder / f"{name}.zarr", real.object.values, "iterative", ["final"], method=name)
+        for name in ("er", "hio", "raar")
+    ]
+    figure = pictures.reconstructions(folder / "real.zarr", paths, 2, 0)
+    heads = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert heads == ["truth", "er", "hio", "truth", "raar"]
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 2 * len(heads)
+    assert [axes.get_xlabel() for axes in panels].count("") == 4  # the truths
+    assert not any(axes.axison for axes in figure.axes[:-1] if not axes.images)
+
+
 def test_error_against_size_shows_ours_published_and_their_ratios(frame, published):
     figure = figures.error_against_size(frame, published)
     ours, theirs, ratios = figure.axes

@@ -42,7 +42,7 @@ def keep(outputs: Sequence[Path], attempt: str) -> None:
     Parameters
     ----------
     outputs : sequence of Path
-        Files.
+        Files that are replaced, never written into, as by `store.atomic`.
     attempt : str
         What `fingerprint` gives.
     """

@@ -1,5 +1,6 @@
 """Figures that show objects and patterns themselves: the symmetries, and test samples as every method sees them."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from farfield.symmetry import actions, metrics
 
 VISIBLE = 0.2
 """Magnitude below which a pixel's phase is not shown: it means nothing there."""
+
+ACROSS = 12
+"""Methods of real objects beside each other; more make another band."""
 
 
 def picture(axes: Axes, values: np.ndarray, **how: Any) -> AxesImage:
@@ -186,21 +190,25 @@ def _name(method: str, objective: str, several: bool) -> str:
 
 
 def _magnitudes(reference: np.ndarray, shown: Shown, picked: np.ndarray) -> Figure:
-    """Draw real objects, whose phases would say nothing, the truth first."""
+    """Draw real objects, whose phases would say nothing, the truth first in each band of methods."""
     several = len({method for method, objective in shown if objective != "iterative"}) > 1
-    names = [_name(*key, several) for key in shown]
-    columns = {"truth": reference, **dict(zip(names, (aligned for aligned, _ in shown.values()), strict=True))}
-    height = 0.72 * len(picked) + 0.3
-    figure = Figure(figsize=(0.6 * len(columns) + 0.8, height + 1), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0, 1, height / (height + 1)))  # over it, room for slanted names
-    grid = figure.subplots(len(picked), len(columns), squeeze=False)
-    for column, (name, objects) in zip(grid.T, columns.items(), strict=True):
-        column[0].text(0.4, 1.06, name, transform=column[0].transAxes, rotation=40, fontsize=7, in_layout=False)
-        for axes, values in zip(column, objects, strict=True):
-            image = picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
-    for column, (_, error) in zip(grid.T[1:], shown.values(), strict=True):
-        _tell(column, error, reference)
-    for axes, sample in zip(grid[:, 0], picked, strict=True):
-        axes.set_ylabel(sample, fontsize=7)
-    figure.colorbar(image, ax=grid, label="magnitude", ticks=[0, 0.5, 1], aspect=30)
+    columns = [(_name(*key, several), *found) for key, found in shown.items()]
+    bands = np.array_split(np.arange(len(columns)), math.ceil(len(columns) / ACROSS))
+    across, heights = len(bands[0]) + 1, [0.9, *len(picked) * [0.72]]  # over each band, room for slanted names
+    figure = Figure(figsize=(0.6 * across + 0.8, len(bands) * sum(heights) + 0.3), layout="constrained")
+    grid = figure.subplots(len(bands) * len(heights), across, squeeze=False, height_ratios=heights * len(bands))
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for band, rows in zip(bands, np.split(grid, len(bands)), strict=True):
+        some = [("truth", reference, None), *(columns[number] for number in band)]
+        for column, (name, objects, error) in zip(rows[1:].T, some, strict=False):
+            column[0].text(0.4, 1.06, name, transform=column[0].transAxes, rotation=40, fontsize=7, in_layout=False)
+            for axes, values in zip(column, objects, strict=True):
+                axes.set_axis_on()
+                image = picture(axes, np.abs(values), cmap="gray", vmin=0, vmax=1)
+            if error is not None:
+                _tell(column, error, reference)
+        for axes, sample in zip(rows[1:, 0], picked, strict=True):
+            axes.set_ylabel(sample, fontsize=7)
+    figure.colorbar(image, ax=grid, label="magnitude", ticks=[0, 0.5, 1], aspect=30 * len(bands))
     return figure
