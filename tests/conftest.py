@@ -31,10 +31,13 @@ settings.register_profile(
 settings.load_profile("farfield")
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
+def pytest_collection_modifyitems(config, items):
     """Where tests run two at a time, those that share the test study stay together, and those of a file."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("study" if "study" in item.fixturenames else item.path.name))
+    if config.pluginmanager.hasplugin("xdist"):
+        items.sort(key=lambda item: item.path.parent.name != "workflow")  # which take longest
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group("study" if "study" in item.fixturenames else item.path.name))
 
 
 @st.composite

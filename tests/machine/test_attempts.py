@@ -37,7 +37,7 @@ def test_nothing_is_kept_where_there_are_no_hard_links(outputs, monkeypatch, cap
     monkeypatch.setattr(os, "link", link)
     caplog.set_level("INFO")
     attempts.keep(outputs, "first")
-    assert "no hard links (not supported)" in caplog.text
+    assert "not kept for another attempt (not supported)" in caplog.text
     assert not attempts.put_back(outputs, "first")
     assert sorted(path.name for path in outputs[0].parent.iterdir()) == ["final", "history"]
 

@@ -24,7 +24,7 @@ def fingerprint(decided: object, inputs: Iterable[str | Path]) -> str:
     Parameters
     ----------
     decided : object
-        Whose ``repr`` tells it: of dictionaries, their sorted items.
+        Whose ``repr`` tells it: where an order says nothing, sorted.
     inputs : iterable of path
         Stores, which count by their moments of writing.
 
@@ -37,7 +37,7 @@ def fingerprint(decided: object, inputs: Iterable[str | Path]) -> str:
 
 
 def keep(outputs: Sequence[Path], attempt: str) -> None:
-    """Give outputs of one folder second names, unless its file system knows no hard links.
+    """Give outputs of one folder second names, if they can be made.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def keep(outputs: Sequence[Path], attempt: str) -> None:
             for path in outputs:
                 os.link(path, temporary / attempt / path.name)
     except OSError as error:
-        logger.info("%s: not kept for another attempt, as there are no hard links (%s)", folder, error)
+        logger.info("%s: not kept for another attempt (%s)", folder, error)
 
 
 def put_back(outputs: Sequence[Path], attempt: str) -> bool:

@@ -125,7 +125,7 @@ def _aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, n
 def reconstructions(
     truth_path: str | Path, reconstruction_paths: Iterable[str | Path], count: int, seed: int
 ) -> Figure:
-    """Draw random samples as every method reconstructs them, truth last.
+    """Draw random samples as every method reconstructs them, beside the truth.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def reconstructions(
     reconstruction_paths : iterable of str or Path
         Reconstruction stores; of each network the largest training size is shown, of its first seed.
     count : int
-        Samples to show, two rows each.
+        Samples to show: of complex objects magnitude and phase, of real ones magnitude alone.
     seed : int
         Of the choice of samples.
 
