@@ -4,6 +4,7 @@ CORES ?= all
 CONFIG ?= config/config.yaml
 VENV ?= .venv
 BIN := $(VENV)/bin
+ABREAST := --ignore tests/cluster --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 PYTHON_VERSION ?= 3.12
 STUDY = $(shell sed -n 's/^study: *\([^ \#]*\).*/\1/p' $(CONFIG))
 
@@ -51,7 +52,7 @@ wheels: setup ## what a machine with torch and no network lacks (PYTHON_VERSION=
 # SLURM waits for nobody, so its tests have the machine to themselves.
 test: setup ## pytest, two tests at a time
 	$(BIN)/python -m pytest tests/cluster
-	$(BIN)/python -m pytest --ignore tests/cluster --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest $(ABREAST)
 
 pandas: setup ## the tests of tables and figures with the oldest pandas that is allowed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .pandas pandas==2.2.2 pytz
@@ -65,7 +66,7 @@ oldest: ## all tests but the cluster's with the oldest versions that are allowed
 	  --python-version 3.11 --no-header --no-annotate | grep -v -E "^(nvidia-|cuda-|triton)" > .oldest/requirements.txt
 	.oldest/bin/python -m pip install --quiet --disable-pip-version-check -r .oldest/requirements.txt
 	.oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	.oldest/bin/python -m pytest --ignore tests/cluster --numprocesses 2 --dist loadgroup -o filterwarnings=default
+	.oldest/bin/python -m pytest $(ABREAST) -o filterwarnings=default
 
 dist: ## the package's sdist and wheel, checked for an index, into dist/ (no torch is needed)
 	rm -rf dist build && $(PYTHON) -m venv --clear .dist
