@@ -206,5 +206,18 @@ def test_a_package_installed_in_anothers_repository_has_not_its_commit(tmp_path,
     provenance.git_commit.cache_clear()
 
 
+def test_a_tagged_commit_is_told_by_its_number(tmp_path, monkeypatch):
+    (tmp_path / "__init__.py").touch()
+    said = ["--message", "one"]
+    commit, tag = [*AUTHOR, "commit", "--quiet", *said], [*AUTHOR, "tag", "--annotate", "v1", *said]
+    for words in (["init", "--quiet"], ["add", "."], commit, tag):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    provenance.git_commit.cache_clear()
+    found = subprocess.run(["git", "-C", tmp_path, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    assert provenance.git_commit() == found.stdout[:12]
+    provenance.git_commit.cache_clear()
+
+
 def _no_git(*arguments, **options):
     raise FileNotFoundError("git")

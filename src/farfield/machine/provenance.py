@@ -47,7 +47,7 @@ def git_commit() -> str:
     try:
         told = _git("ls-files", "__init__.py")
         if told.stdout:  # else the package is installed inside of a repository that is another's
-            told = _git("describe", "--always", "--dirty", "--abbrev=12")
+            told = _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")  # no tag's name
         commit, reason = told.stdout.strip(), told.stderr.strip()
     except OSError as error:  # no git
         commit, reason = "", str(error)
