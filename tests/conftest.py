@@ -71,6 +71,13 @@ def objects():
     return crystals.simulate(64, 32, 7)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Whatever a test sets, the next one has a thread again, as digits and batches depend on it."""
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def no_shape_checks():
     """Let a wrong rank or type reach our own checks, as it would outside of the tests."""
