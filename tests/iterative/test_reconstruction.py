@@ -230,12 +230,10 @@ def test_threads_change_nothing(objects):
     options = {"recipe": "30*HIO+10*ER", "starts": 2}
     alone = iterative.reconstruct(pattern, **options)
     torch.set_num_threads(2)
-    try:
-        together = iterative.reconstruct(pattern, **options)
-        one = iterative.reconstruct(pattern[0], "30*HIO+10*ER", starts=7)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
+    together = iterative.reconstruct(pattern, **options)
+    one = iterative.reconstruct(pattern[0], "30*HIO+10*ER", starts=7)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
     assert torch.equal(alone.objects, together.objects)
     assert torch.equal(one.objects, iterative.reconstruct(pattern[0], "30*HIO+10*ER", starts=7).objects)
 
